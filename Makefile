@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+# The one Makefile. Each room adds its rules in a short build.mk; nothing recurses. `make help` lists the targets.
+#
+# What a room's build.mk may use:
+#   $(BUILD)        output directory; every product lives below it
+#   $(Q)            prefix of a recipe line (silent unless V=1);  $(call say,WORD,what) prints the progress line
+#   $(HOST_CC) $(HOST_CFLAGS)     programs for this machine
+#   $(HV_CC) $(HV_CFLAGS)         the hypervisor (no SSE, no red zone, position independent)
+#   $(GUEST_CC) $(GUEST_CFLAGS)   everything that runs inside a domain (no red zone: event frames land on its stack)
+#   $(WARNINGS)     the house's warnings, part of the three CFLAGS above
+# and adds to:
+#   ALL             files that plain `make` builds
+#   UNIT_TESTS      names; UNIT_SRC_name lists the sources under test of tests/unit/test_name.c (host, ASan and UBSan),
+#                   UNIT_FLAGS_name adds compiler flags
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+SHELL := /bin/bash
+BUILD ?= build
+V ?=
+Q := $(if $(V),,@)
+say = @printf '  %-8s %s\n' '$(1)' '$(2)'
+
+CC ?= gcc
+HOST_CC := gcc
+HV_CC := gcc
+GUEST_CC := gcc
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
+COMMON_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -fno-common -MMD -MP
+HOST_CFLAGS := $(COMMON_CFLAGS) -D_GNU_SOURCE -I.
+HV_CFLAGS := $(COMMON_CFLAGS) -ffreestanding -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fno-strict-aliasing -fwrapv -I.
+GUEST_CFLAGS := $(COMMON_CFLAGS) -ffreestanding -fno-pie -mcmodel=small -mno-red-zone \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -I.
+
+ALL :=
+UNIT_TESTS :=
+
+.PHONY: all
+all: # the room files below fill ALL
+
+include toolstack/deps/build.mk
+include hypervisor/build.mk
+include pvboot/build.mk
+include libos/build.mk
+include toolstack/build.mk
+include samples/build.mk
+include tests/build.mk
+
+all: $(ALL)

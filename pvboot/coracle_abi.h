@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Coracle's own extension to the Xen PV ABI: one hypercall on a number that the ABI reserves for the
+ * architecture. Nothing here is needed for correctness; stock Xen answers -ENOSYS and a guest carries on.
+ *
+ * Discovery: CPUID leaf CORACLE_CPUID_LEAF, through the ABI's forced-emulation prefix, returns the signature
+ * "CoracleVMM\0\0" in ebx, ecx, edx and the version of this interface in eax.
+ */
+#ifndef PVBOOT_CORACLE_ABI_H
+#define PVBOOT_CORACLE_ABI_H
+
+/* Hypercall number (__HYPERVISOR_arch_2). long coracle_op(unsigned op, unsigned long arg). */
+#define __HYPERVISOR_coracle_op 50
+
+#define CORACLE_CPUID_LEAF      0x40000100u
+#define CORACLE_CPUID_SIGNATURE "CoracleVMM\0\0"
+#define CORACLE_ABI_VERSION     1
+
+/*
+ * arg: 0..255, the exit status of the domain's program. Kept with the domain; the hypervisor prints
+ * "(coracle) dN: exit status S" when the domain shuts down. 0, or -EINVAL for a larger value.
+ */
+#define CORACLE_OP_EXIT_STATUS 1
+
+/*
+ * arg: one of CORACLE_MARK_*. The hypervisor stamps the moment into the boot timeline that it prints when
+ * the domain shuts down. 0, or -EINVAL.
+ */
+#define CORACLE_OP_MARK    2
+#define CORACLE_MARK_ENTRY 1 /* the guest's first instructions in C */
+#define CORACLE_MARK_MAIN  2 /* main() is about to be called */
+#define CORACLE_MARK_EXIT  3 /* main() has returned, or exit() was called */
+
+#endif
