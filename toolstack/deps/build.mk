@@ -1,1 +1,49 @@
 # SPDX-License-Identifier: MIT
+# What Coracle takes from Debian. A fresh machine needs only make and git; the rest is installed when a goal needs it.
+#
+#   DEPS=no         install nothing (all is there already, or the system is not Debian)
+#   $(XEN_KERNEL)   stock Xen 4.17 for QEMU's -kernel: a target; XEN_KERNEL=FILE takes one that is there
+#   $(call fetch_source,NAME,DIR,TARBALL)   recipe: Debian's source package NAME, patched, as DIR; or TARBALL unpacked
+#   $(DEPS_group)   stamp of a group below, for an order-only prerequisite of a rule that no goal in DEPS_GOALS_* covers
+DEPS ?=
+
+DEPS_PACKAGES_build := gcc libc6-dev binutils make libxen-dev newlib-source xz-utils dpkg-dev patch
+DEPS_PACKAGES_run := qemu-system-x86
+DEPS_PACKAGES_pack := grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
+DEPS_PACKAGES_test := python3 libcmocka-dev ovmf
+DEPS_PACKAGES_debug := gdb
+DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck
+
+# Goals of the command line that need a group; every goal but those of DEPS_GOALS_none needs `build`.
+DEPS_GOALS_none := help clean
+DEPS_GOALS_run := run test bench debug
+DEPS_GOALS_pack := test
+DEPS_GOALS_test := test bench
+DEPS_GOALS_debug := debug
+DEPS_GOALS_lint := lint
+
+deps_stamp = $(BUILD)/deps/$(1).mk
+DEPS_run := $(call deps_stamp,run)
+DEPS_pack := $(call deps_stamp,pack)
+DEPS_test := $(call deps_stamp,test)
+DEPS_debug := $(call deps_stamp,debug)
+DEPS_lint := $(call deps_stamp,lint)
+
+# The stamps are makefiles (empty ones): make brings the makefiles that it includes up to date before anything else,
+# so that no rule of any room has to name the compiler as a prerequisite.
+$(BUILD)/deps/%.mk: toolstack/deps/build.mk
+	@mkdir -p $(@D)
+	$(Q)$(if $(DEPS),:,toolstack/deps/install $(DEPS_PACKAGES_$*))
+	@touch $@
+
+deps_goals := $(or $(MAKECMDGOALS),all)
+deps_groups := $(if $(filter-out $(DEPS_GOALS_none),$(deps_goals)),build) \
+	$(foreach g,run pack test debug lint,$(if $(filter $(DEPS_GOALS_$g),$(deps_goals)),$g))
+include $(foreach g,$(deps_groups),$(call deps_stamp,$g))
+
+XEN_KERNEL ?= $(BUILD)/xen/xen-4.17
+$(BUILD)/xen/xen-4.17:
+	$(call say,FETCH,stock Xen 4.17 as the oracle)
+	$(Q)toolstack/deps/fetch-xen $@
+
+fetch_source = DEPS_WORK=$(BUILD)/deps/apt toolstack/deps/fetch-source $(1) $(2) $(3)
