@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains and vCPUs. What is secret to a domain (registers, FPU state, descriptors, callbacks) lives in struct
+ * vcpu_context, in the domain's own per-domain area; struct domain and struct vcpu hold the rest and are visible
+ * to the hypervisor everywhere. Fields stand under the lock that guards them.
+ */
+#ifndef HYPERVISOR_DOMAIN_H
+#define HYPERVISOR_DOMAIN_H
+
+#include <xen/xen.h>
+#include <xen/vcpu.h>
+#include <xen/sched.h>
+#include <xen/event_channel.h>
+#include "hypervisor/include/list.h"
+#include "hypervisor/include/percpu.h"
+#include "hypervisor/include/spinlock.h"
+#include "hypervisor/include/timer.h"
+#include "hypervisor/include/types.h"
+
+struct grant_table;
+struct evtchn;
+
+#define GDT_FRAMES      14
+#define LDT_MAX_ENTRIES 8192
+
+/* A registered guest callback (CALLBACKOP_register): 0 means none. */
+struct guest_callback {
+    unsigned long address;
+    bool mask_events; /* CALLBACKF_mask_events */
+};
+
+/*
+ * A vCPU's architectural state: one page (VCPU_REGS_PAGE) of its block. Only reachable while its domain's area is
+ * active, or by vcpu_context_map().
+ */
+struct vcpu_context {
+    uint64_t stack_top;        /* of the processor that runs the vCPU; read by the entry code at regs - 8 */
+    struct cpu_user_regs regs; /* the ABI's frame; es, ds, fs, gs are filled on a context switch only */
+
+    unsigned long fs_base, gs_base_kernel, gs_base_user; /* gs_base_user: the inactive one while in kernel mode */
+    unsigned long dr[8];                                 /* dr4, dr5: virtual (I/O breakpoints), as in the ABI */
+    unsigned long cr0_ts;                                /* X86_CR0_TS when set by fpu_taskswitch */
+    unsigned long cr4;                                   /* what the guest wrote, of the bits it may */
+    unsigned long kernel_ss, kernel_sp;                  /* stack_switch */
+    struct guest_callback event, failsafe, syscall, syscall32, sysenter, nmi;
+
+    unsigned long gdt_entries;
+    unsigned long gdt_frames[GDT_FRAMES]; /* mfn */
+    unsigned long ldt_base;               /* guest virtual */
+    unsigned ldt_entries;
+    unsigned ldt_mapped; /* a bit for each LDT page that is mapped (and counted) */
+
+    unsigned iopl;              /* 0..3, virtual */
+    uint64_t iobmp;             /* guest virtual address of the port bitmap, 0: none */
+    unsigned iobmp_limit;       /* ports */
+    uint64_t xcr0, xcr0_accum;
+
+    trap_info_t traps[64]; /* compact: the entries that the guest set, see pv/trap_table.c */
+};
+
+/* vcpu.pending: work for a vCPU before it runs guest code again. Set by anyone (atomic), then HAZARD_VCPU where it runs. */
+#define VCPU_EVENTS  (1u << 0) /* domain.inbox has events that other domains sent */
+#define VCPU_TIMER   (1u << 1) /* a timer of the vCPU's expired: VIRQ_TIMER is due */
+#define VCPU_CLOCK   (1u << 2) /* the published time is stale */
+#define VCPU_KILLED  (1u << 3) /* the domain is dying: do not return to it */
+#define VCPU_FLUSH   (1u << 4) /* flush the TLB before guest code runs */
+#define VCPU_RUNSTATE (1u << 5) /* publish the run state */
+
+enum vcpu_state {
+    VCPU_RUNNING,  /* on a processor */
+    VCPU_RUNNABLE, /* in a run queue */
+    VCPU_BLOCKED,  /* waits for an event (SCHEDOP_block, SCHEDOP_poll) */
+    VCPU_OFFLINE,  /* not initialised, down, or its domain is paused or dying */
+};
+
+/* Why a vCPU may not run, whatever events say (vcpu.pause_flags): it runs when this is 0. */
+#define PAUSE_DOWN     (1u << 0) /* VCPUOP_down, or not yet initialised */
+#define PAUSE_DOMAIN   (1u << 1) /* its domain is paused, shut down or dying */
+#define PAUSE_CONTROL  (1u << 2) /* the hypervisor inspects it */
+
+struct vcpu {
+    struct domain *domain;
+    unsigned id;
+    struct vcpu_context *ctx; /* its address in the per-domain area */
+    mfn_t ctx_mfn;
+    mfn_t fpu_mfn[VCPU_FPU_PAGES];
+
+    /* Mode and tables: changed by the vCPU itself, or while it does not run. */
+    bool kernel_mode;
+    bool initialised; /* VCPUOP_initialise was done (vCPU 0: by the builder) */
+    mfn_t cr3_kernel, cr3_user; /* pinned by a type reference; MFN_INVALID: none */
+    uint64_t *window_ptes; /* heap address of the page-table entries of its windows */
+
+    /* Info areas. */
+    struct vcpu_info *info; /* address in the per-domain area, or NULL: none yet */
+    mfn_t info_mfn;         /* registered page, else MFN_INVALID */
+    gva_t runstate_va;      /* VCPUOP_register_runstate_memory_area, 0: none */
+    gva_t time_va;          /* VCPUOP_register_vcpu_time_memory_area, 0: none */
+    uint32_t clock_version; /* of the calibration that was published last */
+
+    /* Anyone may set bits: atomic. */
+    uint32_t pending;
+
+    /* Scheduler (domain/sched.c), under its processor's run-queue lock. */
+    struct list sched_link;
+    enum vcpu_state state;
+    unsigned cpu;         /* where it runs or ran last */
+    unsigned pause_flags; /* PAUSE_* */
+    struct vcpu_runstate_info runstate;
+    struct sched_entity *sched;
+
+    /* Events (event/), under domain.event_lock. */
+    uint32_t virq_port[NR_VIRQS];
+    struct evtchn *poll_link;
+    bool polling; /* in SCHEDOP_poll: any event of poll_ports wakes it */
+    unsigned poll_count;
+    uint32_t poll_first; /* the port when poll_count is 1; else 0: any event wakes it to look again */
+
+    /* Timers (domain/vcpu_timer.c). */
+    struct timer singleshot, periodic, poll_timer;
+    uint64_t periodic_ns;
+
+    uint64_t hypercall_count;
+    uint32_t fault_count; /* bounce frames that could not be delivered */
+    bool in_multicall;
+};
+
+enum domain_state { DOMAIN_BUILDING, DOMAIN_ALIVE, DOMAIN_SHUTDOWN, DOMAIN_DYING, DOMAIN_DEAD };
+
+#define VM_ASSIST_VALID ((1ul << VMASST_TYPE_4gb_segments) | (1ul << VMASST_TYPE_4gb_segments_notify) |                \
+                         (1ul << VMASST_TYPE_writable_pagetables) | (1ul << VMASST_TYPE_pae_extended_cr3) |            \
+                         (1ul << VMASST_TYPE_architectural_iopl) | (1ul << VMASST_TYPE_runstate_update_flag) |         \
+                         (1ul << VMASST_TYPE_m2p_strict))
+
+struct domain {
+    domid_t id;
+    bool privileged; /* the initial (control) domain */
+    bool is_idle;
+    uint32_t refs; /* atomic; freed when the last goes */
+    struct list link; /* in the list of domains, LOCK_DOMAIN_LIST */
+
+    /* lock: life cycle. */
+    struct spinlock lock;
+    enum domain_state state;
+    unsigned shutdown_code;  /* SHUTDOWN_* */
+    unsigned exit_status;    /* CORACLE_OP_EXIT_STATUS; ~0u: none */
+    unsigned nr_vcpus;       /* vCPUs that exist */
+    unsigned max_vcpus;
+    struct vcpu **vcpu;      /* max_vcpus entries */
+    unsigned long vm_assist;
+    uint8_t handle[16];
+
+    /* Per-domain area: page tables below PERDOMAIN_SLOT; fixed at creation, L1s grow with vCPUs. */
+    mfn_t perdomain_l3;
+    mfn_t shared_mfn;
+    struct shared_info *shared; /* SHARED_INFO_VA: valid while this domain's area is active */
+
+    /* page_lock: page tables and types of this domain's frames. */
+    struct spinlock page_lock;
+
+    /* list_lock: the frames. */
+    struct spinlock list_lock;
+    uint32_t frames;    /* head of the list through the frame table (index, 0: empty) */
+    unsigned long tot_pages, max_pages;
+    unsigned long heap_pages; /* of the hypervisor's own that serve this domain */
+    uint64_t dirty_cpus[CPU_MAX / 64]; /* processors whose TLB may hold its entries: atomic */
+
+    /* event_lock: see event/event.h. */
+    struct spinlock event_lock;
+    struct evtchn **evtchn; /* buckets */
+    unsigned nr_ports;
+    uint64_t inbox_sel;                    /* atomic: words of inbox that have bits */
+    uint64_t inbox[EVTCHN_2L_NR_CHANNELS / 64]; /* atomic: events that other domains sent, not yet in the shared info */
+
+    /* Grants: see grant/grant.h. */
+    struct grant_table *grants;
+
+    /* Time. */
+    int64_t time_offset_seconds;
+    struct timer watchdog[2];
+    uint32_t watchdog_inuse;
+
+    /* Boot timeline stamps (CORACLE_OP_MARK), TSC. */
+    uint64_t marks[8];
+};
+
+/* The domain of the running vCPU. */
+static inline struct domain *current_domain(void)
+{
+    return current_vcpu()->domain;
+}
+
+/*
+ * Find a domain and take a reference; DOMID_SELF is the caller's own. NULL: none, or dying. The caller ends with
+ * domain_put(). Takes LOCK_DOMAIN_LIST.
+ */
+struct domain *domain_get(domid_t id);
+void domain_put(struct domain *d);
+
+/*
+ * Ends a guest's life: its vCPUs stop, registers and a stack dump go to the console, the domain is shut down with
+ * SHUTDOWN_crash. The caller returns as usual; the vCPU does not run again. fmt says why. Any lock below LOCK_DOMAIN
+ * may not be held.
+ */
+void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* SCHEDOP_shutdown: stops all vCPUs, records the reason; the initial domain takes the machine along. LOCK_DOMAIN. */
+void domain_shutdown(struct domain *d, unsigned reason);
+
+/*
+ * Tell a vCPU that there is work (VCPU_* bits): sets vcpu.pending, and where it runs raises HAZARD_VCPU. Does not wake
+ * a blocked vCPU: sched_wake() does. Any context.
+ */
+void vcpu_raise(struct vcpu *v, uint32_t bits);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels, two-level (event_channel.h, xen.h). A domain's own shared info is only touched while its address space
+ * is active. An event for another domain goes to that domain's inbox (struct domain.inbox) and one of its vCPUs is told; it moves
+ * inbox to shared info on its way back to the guest (event_deliver_inbox).
+ */
+#ifndef HYPERVISOR_EVENT_H
+#define HYPERVISOR_EVENT_H
+
+#include "hypervisor/include/domain.h"
+
+/* A new domain's ports; 0 or -ENOMEM. */
+int event_init_domain(struct domain *d);
+/* Closes every port of d (peers see it) and frees them: teardown, and EVTCHNOP_reset. LOCK_EVENT. */
+void event_reset_domain(struct domain *d);
+void event_destroy_domain(struct domain *d);
+/* Sends a virtual IRQ to v (per-vCPU VIRQs), or to the domain's holder of a global VIRQ when v is NULL. Any processor. LOCK_EVENT. */
+void event_send_virq(struct vcpu *v, unsigned virq);
+void event_send_global_virq(struct domain *d, unsigned virq);
+/* Moves the inbox of v's domain into its shared info; v runs here, its address space is active. */
+void event_deliver_inbox(struct vcpu *v);
+/* Is an upcall due: pending and not masked? v runs here. */
+static inline bool event_upcall_due(const struct vcpu *v)
+{
+    return v->info && v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask;
+}
+/*
+ * After vcpu_info moved (VCPUOP_register_vcpu_info): pending bits of v that are set but not yet seen lead to an upcall, as
+ * stock Xen does.
+ */
+void event_info_moved(struct vcpu *v);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Grant tables, version 1: map, unmap, copy, query, setup (grant_table.h). No transfer, no transitive grants. */
+#ifndef HYPERVISOR_GRANT_H
+#define HYPERVISOR_GRANT_H
+
+#include "hypervisor/include/domain.h"
+
+/* A new domain's grant table: one frame, nothing granted. 0 or -ENOMEM. */
+int grant_init_domain(struct domain *d);
+/* Releases every mapping that d holds of others' frames (first phase of its end; d no longer runs). */
+void grant_release_mappings(struct domain *d);
+/* Frees the table itself (second phase). */
+void grant_destroy_domain(struct domain *d);
+/*
+ * A page-table entry that a grant map made is being removed or replaced by other means: tells the grant code nothing (as on
+ * Xen, the entry's reference goes, the grant stays mapped until unmapped) but exists so that mm/ can ask whether m is mapped by grant
+ * in d. Any lock below LOCK_HEAP.
+ */
+bool grant_maps_frame(const struct domain *d, mfn_t m);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers. Each processor has a queue (an intrusive heap: no allocation, no limit); its local APIC is programmed for
+ * the earliest. Expired timers run on the exit path, interrupts off, by timer_run() after HAZARD_TIMER.
+ */
+#ifndef HYPERVISOR_TIMER_H
+#define HYPERVISOR_TIMER_H
+
+#include "hypervisor/include/types.h"
+
+struct timer {
+    uint64_t expires; /* system time, ns */
+    void (*fn)(void *data); /* runs once for each timer_set(), on the queue's processor; may set its timer again */
+    void *data;
+    unsigned cpu; /* queue it is in */
+    bool queued;
+    struct timer *child, *sibling, *prev; /* the heap's */
+};
+
+/* Prepares a timer that is not queued. */
+void timer_init(struct timer *t, void (*fn)(void *data), void *data);
+/* (Re)arms t on this processor for `expires` (ns of system time; the past means at once). Takes LOCK_TIMER. */
+void timer_set(struct timer *t, uint64_t expires);
+/* Disarms t wherever it is queued. After return fn does not start any more. Takes LOCK_TIMER. */
+void timer_stop(struct timer *t);
+/* Runs what expired on this processor and programs the hardware for the next. Called on the exit path and when idle. */
+void timer_run(void);
+
+#endif
