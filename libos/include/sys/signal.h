@@ -144,7 +144,7 @@ int sigprocmask(int __how, const sigset_t *__set, sigset_t *__old);
 int pthread_sigmask(int __how, const sigset_t *__set, sigset_t *__old);
 int kill(pid_t __pid, int __sig);
 int killpg(pid_t __group, int __sig);
-int pthread_kill(pthread_t __thread, int __sig);
+int pthread_kill(pthread_t __target, int __sig);
 int sigaction(int __sig, const struct sigaction *__act, struct sigaction *__old);
 int sigaddset(sigset_t *__set, const int __sig);
 int sigdelset(sigset_t *__set, const int __sig);
