@@ -12,8 +12,8 @@ __BEGIN_DECLS
 #define SEM_FAILED    ((sem_t *)0)
 
 typedef struct {
-    unsigned value;
-    struct __pthread_queue waiters;
+    volatile __uint32_t value;
+    volatile __uint32_t waiters;
 } sem_t;
 
 int sem_init(sem_t *__sem, int __shared, unsigned __value);

@@ -35,24 +35,18 @@ typedef struct {
     struct sched_param schedparam;
 } pthread_attr_t;
 
-/* Threads that wait for an object: a list whose nodes lie on their stacks. */
-struct __pthread_queue {
-    struct __pthread_waiter *first;
-    struct __pthread_waiter **last; /* NULL means &first: so zero bytes are an empty queue */
-};
-
+/*
+ * The volatile words are what threads wait on (coracle/sync.h); libos/posix says what their values mean.
+ */
 typedef struct {
-    pthread_t owner; /* NULL: free */
-    unsigned depth;  /* times locked by the owner */
-    int type;        /* PTHREAD_MUTEX_* */
-    struct __pthread_queue waiters;
+    volatile __uint32_t state;
+    int type; /* PTHREAD_MUTEX_* */
+    pthread_t owner;
+    unsigned depth; /* times locked by the owner beyond the first */
 } pthread_mutex_t;
 #define _PTHREAD_MUTEX_INITIALIZER                                                                           \
     {                                                                                                        \
-        0, 0, PTHREAD_MUTEX_NORMAL,                                                                          \
-        {                                                                                                    \
-            0, 0                                                                                             \
-        }                                                                                                    \
+        0, PTHREAD_MUTEX_NORMAL, 0, 0                                                                        \
     }
 
 typedef struct {
@@ -61,12 +55,13 @@ typedef struct {
 } pthread_mutexattr_t;
 
 typedef struct {
-    struct __pthread_queue waiters;
+    volatile __uint32_t sequence;
+    volatile __uint32_t waiters;
     unsigned long clock; /* clockid_t of timed waits; 0 means CLOCK_REALTIME */
 } pthread_cond_t;
 #define _PTHREAD_COND_INITIALIZER                                                                            \
     {                                                                                                        \
-        {0, 0}, 0                                                                                            \
+        0, 0, 0                                                                                              \
     }
 
 typedef struct {
@@ -75,16 +70,14 @@ typedef struct {
 } pthread_condattr_t;
 
 typedef struct {
-    unsigned readers;
-    pthread_t writer;
-    struct __pthread_queue waiting_readers, waiting_writers;
+    volatile __uint32_t lock;            /* guards the rest */
+    volatile __uint32_t changed;         /* counts releases */
+    __uint32_t readers, waiting_writers; /* readers: that hold it */
+    pthread_t writer;                    /* that holds it */
 } pthread_rwlock_t;
 #define _PTHREAD_RWLOCK_INITIALIZER                                                                          \
     {                                                                                                        \
-        0, 0, {0, 0},                                                                                        \
-        {                                                                                                    \
-            0, 0                                                                                             \
-        }                                                                                                    \
+        0, 0, 0, 0, 0                                                                                        \
     }
 
 typedef struct {
@@ -92,9 +85,10 @@ typedef struct {
 } pthread_rwlockattr_t;
 
 typedef struct {
-    unsigned count;   /* threads that one round takes */
-    unsigned arrived; /* of this round */
-    struct __pthread_queue waiters;
+    volatile __uint32_t lock;
+    volatile __uint32_t round; /* rounds completed */
+    __uint32_t count, arrived;
+    volatile __uint32_t inside; /* threads that have not left the last round */
 } pthread_barrier_t;
 
 typedef struct {
@@ -102,21 +96,17 @@ typedef struct {
 } pthread_barrierattr_t;
 
 typedef struct {
-    volatile int locked;
+    volatile __uint32_t locked;
 } pthread_spinlock_t;
 
 typedef unsigned pthread_key_t;
 
 typedef struct {
-    volatile int state; /* 0 not run, 1 running, 2 done */
-    struct __pthread_queue waiters;
+    volatile __uint32_t state; /* 0 not run, 1 running, 2 running and waited for, 3 done */
 } pthread_once_t;
 #define _PTHREAD_ONCE_INIT                                                                                   \
     {                                                                                                        \
-        0,                                                                                                   \
-        {                                                                                                    \
-            0, 0                                                                                             \
-        }                                                                                                    \
+        0                                                                                                    \
     }
 
 #endif
