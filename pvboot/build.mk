@@ -2,7 +2,7 @@
 # The guest's first instructions, and the library that builds domains (one source, three users: the hypervisor, the
 # control domain, the unit tests; each compiles $(PVBOOT_SRC) with its own flags).
 
-PVBOOT_SRC :=
+PVBOOT_SRC := pvboot/error.c pvboot/elf.c pvboot/notes.c pvboot/layout.c pvboot/build.c
 
 # Every guest image links these two first, with pvboot/guest.ld:
 #   $(GUEST_CC) $(GUEST_LDFLAGS) -o x.elf $(GUEST_START) objects...
