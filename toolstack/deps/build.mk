@@ -7,7 +7,7 @@
 #   $(DEPS_group)   stamp of a group below, for an order-only prerequisite of a rule that no goal in DEPS_GOALS_* covers
 DEPS ?=
 
-DEPS_PACKAGES_build := gcc libc6-dev binutils make libxen-dev newlib-source xz-utils dpkg-dev patch
+DEPS_PACKAGES_build := gcc libc6-dev binutils make libxen-dev newlib-source xz-utils dpkg-dev patch libarchive-dev
 DEPS_PACKAGES_run := qemu-system-x86
 DEPS_PACKAGES_pack := grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 DEPS_PACKAGES_test := python3 libcmocka-dev ovmf

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The tool: finds the verb and hands over. */
+#include "toolstack/cli/cli.h"
+#include "toolstack/lib/report.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef CORACLE_VERSION
+#define CORACLE_VERSION "unknown"
+#endif
+
+struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    char *title; /* what its messages call it */
+    const char *summary;
+};
+
+static const struct verb verbs[] = {
+    {"build", verb_build, "coracle build", "compile and link C sources into a guest image"},
+    {"run", verb_run, "coracle run", "boot an image in QEMU, as if it were a local program"},
+    {"pack", verb_pack, "coracle pack",
+     "write an ISO that boots an image on a real machine, by BIOS or UEFI"},
+};
+
+#define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void print_help(void)
+{
+    printf("usage: coracle VERB [OPTION...]\n"
+           "\n"
+           "Builds single-application images for the Coracle hypervisor and boots them.\n"
+           "\n");
+    for (size_t i = 0; i < NR_VERBS; i++)
+        printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
+    printf("\n"
+           "'coracle VERB --help' tells more about a verb; 'coracle --version' prints the version.\n"
+           "Exit status: 0 done, 1 the operation failed, 2 bad usage; 'run' returns the program's own "
+           "status.\n");
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = EXIT_USAGE;
+    if (argc < 2) {
+        report("expected a verb; see 'coracle --help'");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help();
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("coracle " CORACLE_VERSION "\n");
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < NR_VERBS; i++) {
+        if (strcmp(argv[1], verbs[i].name) != 0)
+            continue;
+        argv[1] = verbs[i].title;
+        return verbs[i].run(argc - 1, argv + 1);
+    }
+    report("unknown %s '%s'; expected build, run or pack (see 'coracle --help')",
+           argv[1][0] == '-' ? "option" : "verb", argv[1]);
+    return EXIT_USAGE;
+}

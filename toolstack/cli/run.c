@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coracle run: a guest image as if it were a local program.
+ *
+ * Exit status: the program's own. When it has none to give, with a line on stderr that starts with "coracle:
+ * ": 1    the machine did not start, or the hypervisor failed 2    bad usage 124  --timeout 134  the domain
+ * crashed (as a local program that called abort) 128+N  the tool was ended by signal N
+ */
+#include "toolstack/cli/arguments.h"
+#include "toolstack/cli/cli.h"
+#include "toolstack/lib/archive.h"
+#include "toolstack/lib/blob.h"
+#include "toolstack/lib/kvm.h"
+#include "toolstack/lib/machine.h"
+#include "toolstack/lib/paths.h"
+#include "toolstack/lib/report.h"
+#include "toolstack/lib/size.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_TIMEOUT 124
+#define EXIT_CRASH   134
+
+#define DEFAULT_CPU  "qemu64"
+#define DEFAULT_PORT 1234
+#define CPUS_MAX     255
+
+struct run_request {
+    struct guest_request guest;
+    const char *cpu;
+    const char *xen_path;
+    const char *options; /* for the hypervisor */
+    unsigned cpus, timeout, gdb_port;
+    bool xen, verbose, quiet, timeline;
+};
+
+enum run_key {
+    KEY_CPU = 256,
+    KEY_CPUS,
+    KEY_HYPERVISOR,
+    KEY_XEN,
+    KEY_TIMEOUT,
+    KEY_GDB,
+    KEY_TIMELINE,
+    KEY_APPEND
+};
+
+static const struct argp_option options[] = {
+    {"cpu", KEY_CPU, "MODEL", 0,
+     "QEMU's processor model (default: " DEFAULT_CPU "), such as Conroe,-vmx or max", 2},
+    {"cpus", KEY_CPUS, "N", 0, "processors of the machine and of the domain (default: 1)", 2},
+    {"hypervisor", KEY_HYPERVISOR, "xen|coracle", 0, "boot on stock Xen instead of Coracle", 2},
+    {"xen", KEY_XEN, "FILE", 0, "the Xen to boot, may be compressed; implies --hypervisor xen", 2},
+    {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 2},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "end the machine after that time, with exit status 124", 3},
+    {"gdb", KEY_GDB, "PORT", OPTION_ARG_OPTIONAL,
+     "stop before the first instruction and wait for gdb (port 1234)", 3},
+    {"timeline", KEY_TIMELINE, NULL, 0, "print the boot timeline", 3},
+    {"verbose", 'v', NULL, 0, "print all lines of the hypervisor", 3},
+    {"quiet", 'q', NULL, 0, "say nothing unless something fails", 3},
+    {0},
+};
+
+static unsigned parse_number(struct argp_state *state, const char *option, const char *argument, unsigned max)
+{
+    char *end;
+    unsigned long number = strtoul(argument, &end, 10);
+
+    if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
+        argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
+    return (unsigned)number;
+}
+
+static error_t parse_run(int key, char *argument, struct argp_state *state)
+{
+    struct run_request *request = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &request->guest;
+        return 0;
+    case KEY_CPU:
+        request->cpu = argument;
+        return 0;
+    case KEY_CPUS:
+        request->cpus = parse_number(state, "cpus", argument, CPUS_MAX);
+        return 0;
+    case KEY_HYPERVISOR:
+        request->xen = strcmp(argument, "xen") == 0;
+        if (!request->xen && strcmp(argument, "coracle") != 0)
+            argp_error(state, "--hypervisor %s: expected xen or coracle", argument);
+        return 0;
+    case KEY_XEN:
+        request->xen = true;
+        request->xen_path = argument;
+        return 0;
+    case KEY_APPEND:
+        request->options = argument;
+        return 0;
+    case KEY_TIMEOUT:
+        request->timeout = parse_number(state, "timeout", argument, INT32_MAX / 1000);
+        return 0;
+    case KEY_GDB:
+        request->gdb_port =
+            argument != NULL ? parse_number(state, "gdb", argument, UINT16_MAX) : (unsigned)DEFAULT_PORT;
+        return 0;
+    case KEY_TIMELINE:
+        request->timeline = true;
+        return 0;
+    case 'v':
+        request->verbose = true;
+        return 0;
+    case 'q':
+        request->quiet = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = {{.argp = &guest_argp}, {0}};
+static const struct argp run_argp = {
+    .options = options,
+    .parser = parse_run,
+    .args_doc = "IMAGE [-- ARGUMENT...]",
+    .doc = "Boots IMAGE in QEMU; stdin, stdout and the exit status are the program's.\v"
+           "QEMU uses KVM when a probe shows that it works here, else its own translation (TCG); stderr says "
+           "which.\n"
+           "Exit status without one of the program's: 1 the machine failed, 2 bad usage, 124 timeout, "
+           "134 the domain crashed, 128+N ended by signal N. A line 'coracle: ...' on stderr then says why.",
+    .children = children,
+};
+
+/* Opens the hypervisor's file and sets *path (the caller frees it). Descriptor, or -1 with a message. */
+static int open_hypervisor(const struct run_request *request, char **path)
+{
+    if (request->xen_path != NULL)
+        *path = strdup(request->xen_path);
+    else
+        *path = request->xen ? find_xen() : find_hypervisor();
+    return *path != NULL ? open_unpacked(*path) : -1;
+}
+
+static int make_root(const char *directory)
+{
+    int fd = blob_create("root archive");
+
+    if (fd >= 0 && write_root_archive(directory, fd) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void announce(const struct run_request *request, const struct machine *machine)
+{
+    char memory[SIZE_TEXT_MAX];
+
+    if (!request->quiet)
+        report("booting %s with %s on %s, QEMU with %s%s%s%s", request->guest.image,
+               format_size(machine->memory, memory), machine->xen ? "stock Xen" : "Coracle",
+               machine->kvm_problem == NULL ? "KVM" : "TCG", machine->kvm_problem != NULL ? " (" : "",
+               machine->kvm_problem != NULL ? machine->kvm_problem : "",
+               machine->kvm_problem != NULL ? ")" : "");
+    if (machine->gdb_port != 0)
+        report("waiting for gdb; type in another terminal:\n"
+               "  gdb -ex 'target remote :%u' -ex 'symbol-file %s' -ex 'add-symbol-file %s'",
+               machine->gdb_port, request->guest.image, machine->hypervisor_path);
+}
+
+/* Turns the end of the machine into an exit code and says what happened when the program did not just exit.
+ */
+static int judge(const struct run_request *request, const struct machine_result *result,
+                 const struct machine_log *log)
+{
+    if (!result->started)
+        return EXIT_FAILED;
+    if (result->timed_out) {
+        report("%s still ran after %u s (--timeout) and was ended", request->guest.image, request->timeout);
+        return EXIT_TIMEOUT;
+    }
+    if (result->signal != 0)
+        return 128 + result->signal;
+    if (result->output_lost)
+        return 128 + SIGPIPE;
+    if (log->end == END_FAULT) {
+        report("the hypervisor itself failed; this is a bug in it, its last lines are above");
+        return EXIT_FAILED;
+    }
+    if (log->end == END_REFUSED) {
+        report("the hypervisor could not build the domain; its reasons are above");
+        return EXIT_FAILED;
+    }
+    if (log->end == END_CRASH) {
+        report("%s crashed; what the hypervisor saw is above", request->guest.image);
+        return log->has_status ? log->status : EXIT_CRASH;
+    }
+    if (log->has_status)
+        return log->status;
+    if (log->end == END_SHUTDOWN)
+        return EXIT_DONE;
+    report("QEMU ended with status %d, but nothing said how %s ended; --verbose shows all lines",
+           result->qemu_status, request->guest.image);
+    return EXIT_FAILED;
+}
+
+/* Boots with everything opened. */
+static int boot(const struct run_request *request, struct machine *machine, const struct image *image)
+{
+    struct machine_log log = {
+        .verbose = request->verbose,
+        .timeline = request->timeline,
+        .symbols = {.guest = image->path, .hypervisor = machine->xen ? NULL : machine->hypervisor_path},
+    };
+    struct machine_result result;
+    struct text command = {0};
+    int status = EXIT_FAILED;
+
+    text_add(&command, "");
+    add_guest_words(&command, command_add_word, image, &request->guest, machine->xen ? "exit=reboot" : NULL);
+    if (check_command(&command) == 0) {
+        machine->command = command.text;
+        announce(request, machine);
+        result = machine_run(machine, &log);
+        status = judge(request, &result, &log);
+    }
+    free(command.text);
+    return status;
+}
+
+/* Opens what the machine needs, boots and closes. */
+static int run_image(const struct run_request *request, const struct image *image)
+{
+    struct machine machine = {
+        .xen = request->xen,
+        .kvm_problem = why_no_kvm(),
+        .cpu = request->cpu,
+        .cpus = request->cpus,
+        .memory = request->guest.memory,
+        .image_fd = image->fd,
+        .root_fd = -1,
+        .options = request->options,
+        .gdb_port = request->gdb_port,
+        .timeout = request->timeout,
+    };
+    uint64_t root_size = 0;
+    char *path = NULL;
+    int status = EXIT_FAILED;
+
+    if (request->guest.root != NULL) {
+        machine.root_fd = make_root(request->guest.root);
+        if (machine.root_fd < 0)
+            return EXIT_FAILED;
+        root_size = file_size(machine.root_fd);
+    }
+    machine.modules_size = image->size + root_size;
+    machine.hypervisor_fd = open_hypervisor(request, &path);
+    machine.hypervisor_path = path;
+    if (machine.hypervisor_fd >= 0 && image_check_memory(image, root_size, machine.memory) == 0)
+        status = boot(request, &machine, image);
+    if (machine.hypervisor_fd >= 0)
+        close(machine.hypervisor_fd);
+    if (machine.root_fd >= 0)
+        close(machine.root_fd);
+    free(path);
+    return status;
+}
+
+int verb_run(int argc, char **argv)
+{
+    struct run_request request = {
+        .guest = {.memory = DEFAULT_MEMORY},
+        .cpu = DEFAULT_CPU,
+        .options = "",
+        .cpus = 1,
+    };
+    struct image image;
+    int count = split_guest_args(argc, argv, &request.guest);
+    int status;
+
+    argp_parse(&run_argp, count, argv, 0, NULL, &request);
+    if (!have_program("qemu-system-x86_64")) {
+        report("qemu-system-x86_64 is not in PATH; install the package qemu-system-x86");
+        return EXIT_FAILED;
+    }
+    if (image_open(&image, request.guest.image) != 0)
+        return EXIT_FAILED;
+    status = run_image(&request, &image);
+    image_close(&image);
+    free(request.guest.environment);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include "toolstack/lib/console_input.h"
+
+#define END_OF_FILE 0x04
+#define QUOTE       0x16
+
+void console_input_quote(struct text *output, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == END_OF_FILE || bytes[i] == QUOTE)
+            text_add_char(output, QUOTE);
+        text_add_char(output, bytes[i]);
+    }
+}
+
+void console_input_end(struct text *output)
+{
+    text_add_char(output, END_OF_FILE);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "toolstack/lib/image.h"
+#include "pvboot/notes.h"
+#include "toolstack/lib/report.h"
+#include "toolstack/lib/size.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ERROR_TEXT_MAX 200
+
+/* GUEST_OS of what libos/ builds (pvboot/notes.S). */
+#define LIBOS_NAME "coracle"
+
+/* Beside image and archive: page tables, frame list, start info, stack, and the least that a program runs in.
+ */
+#define OTHER_NEEDS (1 * MIB)
+
+/* Reads the file's headers and notes from its bytes at data. */
+static int vet(struct image *image, const void *data)
+{
+    char sentence[ERROR_TEXT_MAX];
+    struct pvboot_error error;
+    struct pvboot_elf elf;
+    struct pvboot_notes notes;
+
+    if (pvboot_elf_parse(&elf, data, image->size, &error) != PVBOOT_OK ||
+        pvboot_notes_parse(&notes, &elf, true, &error) != PVBOOT_OK) {
+        pvboot_error_text(&error, sentence, sizeof(sentence));
+        report("%s: %s", image->path, sentence);
+        return -1;
+    }
+    image->span = elf.paddr_end - elf.paddr_start;
+    image->is_libos = strcmp(notes.guest_os, LIBOS_NAME) == 0;
+    return 0;
+}
+
+int image_open(struct image *image, const char *path)
+{
+    struct stat status;
+    void *data;
+    int result;
+
+    *image = (struct image){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+    if (image->fd < 0 || fstat(image->fd, &status) != 0) {
+        report("%s: %s; expected a guest image, as 'coracle build' makes it", path, strerror(errno));
+        image_close(image);
+        return -1;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size == 0) {
+        report("%s: expected a guest image, found %s", path,
+               S_ISREG(status.st_mode) ? "an empty file" : "something that is not a file");
+        image_close(image);
+        return -1;
+    }
+    image->size = (uint64_t)status.st_size;
+    data = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, image->fd, 0);
+    if (data == MAP_FAILED) {
+        report("%s: cannot be read: %s", path, strerror(errno));
+        image_close(image);
+        return -1;
+    }
+    result = vet(image, data);
+    munmap(data, image->size);
+    if (result != 0)
+        image_close(image);
+    return result;
+}
+
+void image_close(struct image *image)
+{
+    if (image->fd >= 0)
+        close(image->fd);
+    image->fd = -1;
+}
+
+int image_check_memory(const struct image *image, uint64_t root_size, uint64_t memory)
+{
+    uint64_t needed = (image->span + root_size + OTHER_NEEDS + MIB - 1) / MIB;
+    char given[SIZE_TEXT_MAX];
+
+    if (memory >= needed * MIB)
+        return 0;
+    report("%s needs at least --memory %" PRIu64 "M (%" PRIu64 " KiB of image, %" PRIu64
+           " KiB of root archive, %" PRIu64 " KiB of page tables, stack and heap); given were %s",
+           image->path, needed, image->span / KIB, root_size / KIB, OTHER_NEEDS / KIB,
+           format_size(memory, given));
+    return -1;
+}

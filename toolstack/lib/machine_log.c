@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "toolstack/lib/machine_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pattern {
+    const char *part; /* the line contains this */
+    enum machine_end end;
+    bool over; /* nothing follows that matters */
+};
+
+/*
+ * The first pattern that fits counts. The same words with both hypervisors where Coracle's line follows
+ * Xen's. A later line may make the end worse, never better.
+ */
+static const struct pattern patterns[] = {
+    {"Panic on CPU", END_FAULT, false},
+    {"FATAL TRAP", END_FAULT, false},
+    {"(coracle) panic", END_FAULT, false},
+    {"Could not construct domain 0", END_REFUSED, false},
+    {"Could not set up DOM0", END_REFUSED, false},
+    {"(coracle) cannot build", END_REFUSED, false},
+    {"Hardware Dom0 crashed", END_CRASH, true},
+    {"Hardware Dom0 halted", END_SHUTDOWN, true},
+    {"Hardware Dom0 shutdown", END_SHUTDOWN, true},
+    {"Hardware Dom0 watchdog", END_CRASH, true},
+    {"domain_crash called", END_CRASH, false},
+    {"Unhandled page fault fault/trap", END_CRASH, false},
+    {"crashed", END_CRASH, false},
+};
+
+static void judge(struct machine_log *log, const char *line)
+{
+    const char *status = strstr(line, ": exit status ");
+
+    if (status != NULL && strncmp(line, "(coracle) d", strlen("(coracle) d")) == 0) {
+        log->status = atoi(status + strlen(": exit status "));
+        log->has_status = true;
+        return;
+    }
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        if (strstr(line, patterns[i].part) == NULL)
+            continue;
+        if (patterns[i].end > log->end)
+            log->end = patterns[i].end;
+        log->over |= patterns[i].over;
+        log->trouble |= patterns[i].end > END_SHUTDOWN;
+        return;
+    }
+}
+
+void machine_log_line(struct machine_log *log, const char *line)
+{
+    bool timeline = strstr(line, "(coracle) timeline") != NULL;
+
+    judge(log, line);
+    if (!log->verbose && !log->trouble && !(timeline && log->timeline))
+        return;
+    print_symbolized(&log->symbols, line, stderr);
+}

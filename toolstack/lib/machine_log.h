@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a hypervisor's log says about the end of the machine, and which of its lines the user gets to see: all
+ * of them when asked (verbose), else only those from the first sign of trouble on.
+ *
+ * Lines that are understood, on Coracle ("(coracle) ") and on stock Xen ("(XEN) "), are in the table of
+ * machine_log.c.
+ */
+#ifndef TOOLSTACK_LIB_MACHINE_LOG_H
+#define TOOLSTACK_LIB_MACHINE_LOG_H
+
+#include "toolstack/lib/symbolize.h"
+
+#include <stdbool.h>
+
+enum machine_end {
+    END_UNKNOWN,  /* no line said anything */
+    END_SHUTDOWN, /* the domain powered off or asked for a reboot */
+    END_CRASH,    /* the domain crashed or was killed for what it did */
+    END_REFUSED,  /* the hypervisor could not build the domain */
+    END_FAULT,    /* the hypervisor itself died */
+};
+
+/* Start with all zero except verbose, timeline and symbols. */
+struct machine_log {
+    bool verbose;                /* show every line */
+    bool timeline;               /* show the boot timeline */
+    struct symbol_files symbols; /* what addresses of a backtrace belong to */
+    enum machine_end end;
+    bool over;  /* the line was the last; on Xen the machine then has to be ended from outside */
+    int status; /* the program's exit status, valid when has_status */
+    bool has_status;
+    bool trouble;     /* lines are shown from here on */
+    bool domain_runs; /* the console is the domain's: what is typed reaches it */
+};
+
+/* Looks at one line (no line feed, no carriage return), shows it on stderr if it is to be shown. */
+void machine_log_line(struct machine_log *log, const char *line);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop that carries bytes between the tool's stdin, stdout and stderr and a running QEMU (see machine.h).
+ */
+#ifndef TOOLSTACK_LIB_PUMP_H
+#define TOOLSTACK_LIB_PUMP_H
+
+#include "toolstack/lib/machine.h"
+#include "toolstack/lib/xen_stream.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The caller sets the first group and leaves the rest zero. Descriptors stay the caller's. */
+struct pump {
+    pid_t qemu;
+    int com1, com2, errors; /* stream sockets; errors carries QEMU's own stdout and stderr */
+    bool xen;               /* both kinds of output come over com1 */
+    bool input_open;        /* stdin is to be read */
+    unsigned timeout;       /* seconds, 0: none */
+    struct machine_log *log;
+
+    int signals; /* signalfd */
+    bool qemu_ended;
+    bool stop;     /* QEMU was killed; only what is under way is still read */
+    bool terminal; /* stdin is a terminal: its keys are not quoted */
+    struct text to_guest;
+    struct text to_stdout;
+    struct text log_part; /* a line of com2 so far */
+    struct text qemu_errors;
+    struct xen_stream stream;
+};
+
+/* Blocks the signals that end the tool, and SIGCHLD, so that the pump gets them from a descriptor. */
+void pump_block_signals(sigset_t *before);
+void pump_restore_signals(const sigset_t *before);
+
+/*
+ * Runs until QEMU has ended and everything it wrote has been passed on. Fills *result (except started) and
+ * the log. QEMU's own messages are shown when it failed or the log is verbose.
+ */
+void pump_run(struct pump *pump, struct machine_result *result);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "toolstack/lib/symbolize.h"
+#include "toolstack/lib/process.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The hypervisor's part of every address space (xen/arch-x86/xen-x86_64.h: HYPERVISOR_VIRT_START and _END).
+ */
+#define HYPERVISOR_START 0xffff800000000000
+#define HYPERVISOR_END   0xffff880000000000
+
+#define ADDRESS_TEXT_MAX 24
+
+bool find_frame(const char *line, uint64_t *address, bool *is_first)
+{
+    for (const char *mark = strchr(line, '#'); mark != NULL; mark = strchr(mark + 1, '#')) {
+        char *end;
+        unsigned long number;
+
+        if (!isdigit((unsigned char)mark[1]))
+            continue;
+        number = strtoul(mark + 1, &end, 10);
+        if (*end != ' ')
+            continue;
+        end += strspn(end, " ");
+        if (strncmp(end, "0x", 2) != 0 || !isxdigit((unsigned char)end[2]))
+            continue;
+        *address = strtoull(end + 2, NULL, 16);
+        *is_first = number == 0;
+        return true;
+    }
+    return false;
+}
+
+/*
+ * Asks addr2line. Its answer is one line "main at /src/app.c:12", with "??" for what it does not know.
+ * Returns false when nothing useful came.
+ */
+static bool look_up(const char *file, uint64_t address, char *answer, size_t size)
+{
+    char text[ADDRESS_TEXT_MAX];
+    const char *argv[] = {"addr2line", "-f", "-p", "-s", "-e", file, text, NULL};
+    size_t length;
+
+    snprintf(text, sizeof(text), "0x%" PRIx64, address);
+    length = process_read_output(argv, answer, size - 1);
+    answer[length] = '\0';
+    answer[strcspn(answer, "\n")] = '\0';
+    return answer[0] != '\0' && strncmp(answer, "??", 2) != 0;
+}
+
+void print_symbolized(const struct symbol_files *files, const char *line, FILE *out)
+{
+    char answer[512];
+    const char *file;
+    uint64_t address;
+    bool is_first;
+
+    if (find_frame(line, &address, &is_first)) {
+        file = address >= HYPERVISOR_START && address < HYPERVISOR_END ? files->hypervisor : files->guest;
+        /* A return address may already belong to the next line or function. */
+        if (!is_first && address != 0)
+            address--;
+        if (file != NULL && look_up(file, address, answer, sizeof(answer))) {
+            fprintf(out, "%s  %s\n", line, answer);
+            return;
+        }
+    }
+    fprintf(out, "%s\n", line);
+}
