@@ -290,7 +290,7 @@ static void broken_pax_records(void **state)
         "5",
         "x path=a\n",
         "999 path=a\n",
-        "10 path=a\n",
+        "11 path=a\n",
         "0 path=a\n",
         "1 path=a\n",
         "9 pathab\n",
