@@ -44,6 +44,7 @@ include toolstack/deps/build.mk
 include hypervisor/build.mk
 include pvboot/build.mk
 include libos/build.mk
+include toolstack/cc/build.mk
 include toolstack/build.mk
 include samples/build.mk
 include tests/build.mk

@@ -57,3 +57,12 @@ $(NEWLIB_STAMP): libos/newlib.sh $(addprefix libos/include/,$(NEWLIB_HEADERS))
 $(SYSROOT_HEADERS): $(NEWLIB_STAMP) $(shell find libos/include -name '*.h')
 	@rm -rf $(@D) && mkdir -p $(@D) && cp -R libos/include/. $(@D)/
 	@touch $@
+
+$(SYSROOT)/lib/%.o: $(BUILD)/pvboot/%.o
+	@mkdir -p $(@D) && cp $< $@
+
+$(SYSROOT)/lib/guest.ld: pvboot/guest.ld
+	@mkdir -p $(@D) && cp $< $@
+
+SYSROOT_READY := $(LIBCORACLE) $(SYSROOT_HEADERS) $(addprefix $(SYSROOT)/lib/,start.o notes.o guest.ld)
+ALL += $(SYSROOT_READY)

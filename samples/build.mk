@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: MIT
+# One folder an application, smallest first. Each adds its image to SAMPLES; those that need no download also to ALL.
+SAMPLES :=
+
+include samples/hello/build.mk
+include samples/lua/build.mk
+
+.PHONY: samples
+samples: $(SAMPLES)
