@@ -70,6 +70,13 @@ class Report:
         return problems
 
 
+def interesting(text):
+    """The text without the hypervisor's boot messages: from some lines before the guest's first one."""
+    rows = text.split('\n')
+    first = next((i for i, row in enumerate(rows) if LINE.match(row)), max(0, len(rows) - 30))
+    return '\n'.join(rows[max(0, first - 2):])
+
+
 def parse_conf(path):
     """Boots and permitted differences of a test.conf."""
     boots, differs = [], []
@@ -115,7 +122,7 @@ def run_on(context, hypervisor, image, keys, cpu, cpus):
     if problems:
         raise Failure('on %s: %s%s' % (hypervisor, problems[0],
                                        ' and %d more' % (len(problems) - 1) if len(problems) > 1 else ''),
-                      output.text + '\n' + '\n'.join('! ' + p for p in problems))
+                      interesting(output.text) + '\n' + '\n'.join('! ' + p for p in problems))
     return report, output.text
 
 
@@ -140,7 +147,7 @@ def make_test(name, topic, keys, cpu, cpus, differs):
         reports, texts = {}, []
         for hypervisor in ('xen', 'coracle') if context.hypervisor == 'both' else (context.hypervisor,):
             reports[hypervisor], text = run_on(context, hypervisor, image, keys, cpu, cpus)
-            texts.append('--- %s ---\n%s' % (hypervisor, text))
+            texts.append('--- %s ---\n%s' % (hypervisor, interesting(text)))
         if len(reports) == 2:
             problems = compare(reports, differs)
             if problems:

@@ -86,10 +86,7 @@ trap_common:
         pop %rsi
         pop %rdi
         add $16, %rsp                   /* vector, error code */
-        push $0                         /* struct iret_context: flags, rcx, r11, rax */
-        push %rcx
-        push %r11
-        push %rax
+        push $0                         /* flags; the page's entry for iret itself pushes rcx, r11 and rax */
         jmp hypercall_page + __HYPERVISOR_iret * 32
 
 /* int probe_begin(struct probe *): 0 at first, 1 when a trap brings us back. See test.h. */
@@ -116,7 +113,8 @@ run_on_stack:
         push %rbp
         jmp *%rsi
 
-/* void load_iret_frame(const struct iret_context *, uint64_t rdi): leaves through the iret hypercall. */
+/* void load_iret_frame(const struct iret_context *, uint64_t rdi): leaves by a bare iret hypercall, whose
+   frame is whole. */
         .globl load_iret_frame
 load_iret_frame:
         mov %rsi, %rax
@@ -127,7 +125,8 @@ load_iret_frame:
         cld
         rep movsq
         mov %rax, %rdi
-        jmp hypercall_page + __HYPERVISOR_iret * 32
+        mov $__HYPERVISOR_iret, %eax
+        syscall
 
         .bss
         .globl shared_info_page

@@ -70,6 +70,8 @@ void survived(void) __attribute__((noreturn));
 /* Prints the last line and reboots the machine, which ends the run. */
 void finish(void) __attribute__((noreturn));
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 /* ---- console (console.c) ---- */
 
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -98,15 +100,13 @@ static inline long hypercall(unsigned number, unsigned long a1, unsigned long a2
 }
 
 #define HCALL_PICK(_1, _2, _3, _4, _5, _6, name, ...) name
+#define HCALL_UL(x)                                   ((unsigned long)(x))
 #define HCALL1(n)                                     hypercall(n, 0, 0, 0, 0, 0)
-#define HCALL2(n, a)                                  hypercall(n, (unsigned long)(a), 0, 0, 0, 0)
-#define HCALL3(n, a, b)                               hypercall(n, (unsigned long)(a), (unsigned long)(b), 0, 0, 0)
-#define HCALL4(n, a, b, c)                            hypercall(n, (unsigned long)(a), (unsigned long)(b), (unsigned long)(c), 0, 0)
-#define HCALL5(n, a, b, c, d)                                                                                \
-    hypercall(n, (unsigned long)(a), (unsigned long)(b), (unsigned long)(c), (unsigned long)(d), 0)
-#define HCALL6(n, a, b, c, d, e)                                                                             \
-    hypercall(n, (unsigned long)(a), (unsigned long)(b), (unsigned long)(c), (unsigned long)(d),             \
-              (unsigned long)(e))
+#define HCALL2(n, a)                                  hypercall(n, HCALL_UL(a), 0, 0, 0, 0)
+#define HCALL3(n, a, b)                               hypercall(n, HCALL_UL(a), HCALL_UL(b), 0, 0, 0)
+#define HCALL4(n, a, b, c)                            hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), 0, 0)
+#define HCALL5(n, a, b, c, d)                         hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), HCALL_UL(d), 0)
+#define HCALL6(n, a, b, c, d, e)                      hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), HCALL_UL(d), HCALL_UL(e))
 /* hcall(memory_op, XENMEM_x, &arg): the number by its name in the ABI, then one to five arguments. */
 #define hcall(name, ...)                                                                                     \
     HCALL_PICK(__HYPERVISOR_##name, ##__VA_ARGS__, HCALL6, HCALL5, HCALL4, HCALL3, HCALL2, HCALL1)           \
