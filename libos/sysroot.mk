@@ -27,6 +27,9 @@
 #   called before the first thread switch and from any thread. __malloc_lock and __malloc_unlock use them too.
 # - A thread is never cancelled inside stdio (newlib.sh takes newlib's pthread_setcancelstate calls out).
 # - mkstemp and friends use open and getpid; arc4random asks getentropy; aligned_alloc asks posix_memalign.
+# - newlib declares but lacks on this target, so libos defines what it supports of: flockfile ftrylockfile funlockfile,
+#   sigaction and the other signal-mask functions, pthread_*, sem_*, sched_*, clock_*, nanosleep, usleep, sleep, opendir
+#   and family, dup, dup2, pipe, access, chdir, getcwd, ftruncate, fsync, realpath, regcomp, glob, popen, getpw*.
 # - libos runs .preinit_array, .init_array and .fini_array itself.
 # - stat.st_blksize is the size of a FILE's buffer.
 # - _Thread_local is local-exec: the thread pointer is the base of fs, the block as pvboot/guest.ld describes it.

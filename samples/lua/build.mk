@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Lua 5.4, the standalone interpreter, from Debian's source package with Debian's patches and otherwise unchanged.
 # LUA_SRC=TARBALL builds another copy. Debian's own makefile wants libtool and shared libraries, so the files are
-# compiled one by one here (Debian's build writes lua5.4-deb-multiarch.h too); samples/lua/config.h makes the choices that Lua leaves to the platform.
+# compiled one by one here (and lua5.4-deb-multiarch.h, which Debian's build writes, is written here too).
+# samples/lua/config.h makes the choices that Lua leaves to the platform.
 LUA_SRC ?=
 LUA := $(BUILD)/samples/lua/lua.elf
 LUA_TREE := $(BUILD)/samples/lua/source
-LUA_FILES := lapi lcode lctype ldebug ldo ldump lfunc lgc llex lmem lobject lopcodes lparser lstate lstring ltable ltm \
-	lundump lvm lzio lauxlib lbaselib lcorolib ldblib liolib lmathlib loadlib loslib lstrlib ltablib lutf8lib linit lua
+LUA_FILES := lapi lcode lctype ldebug ldo ldump lfunc lgc llex lmem lobject lopcodes lparser lstate lstring ltable \
+	ltm lundump lvm lzio lauxlib lbaselib lcorolib ldblib liolib lmathlib loadlib loslib lstrlib ltablib lutf8lib linit lua
 LUA_OBJ := $(LUA_FILES:%=$(BUILD)/samples/lua/%.o)
 LUA_CFLAGS := -O2 -g -std=gnu99 -Wall -Wextra -DLUA_USE_POSIX -DLUA_COMPAT_5_3 -include samples/lua/config.h
 
