@@ -321,19 +321,24 @@ enum pvboot_code pvboot_build(const struct pvboot_build_args *args, const struct
     return rc;
 }
 
+/* One entry of the hypercall page: code with room for the number, the rest int3. */
+#define INT3_4  0xcc, 0xcc, 0xcc, 0xcc
+#define INT3_16 INT3_4, INT3_4, INT3_4, INT3_4
+
 void pvboot_fill_hypercall_page(void *page)
 {
     /* push %rcx; push %r11; mov $number, %eax; syscall; pop %r11; pop %rcx; ret */
-    static const uint8_t call[] = {0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
+    static const uint8_t call[32] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,    0,      0x0f,
+                                     0x05, 0x41, 0x5b, 0x59, 0xc3, 0xcc, 0xcc, INT3_16};
     /* push %rcx; push %r11; push %rax; mov $number, %eax; syscall */
-    static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, 0, 0, 0, 0, 0x0f, 0x05};
+    static const uint8_t iret[32] = {0x51, 0x41, 0x53, 0x50, 0xb8, 0,      0,
+                                     0,    0,    0x0f, 0x05, 0xcc, INT3_4, INT3_16};
     uint8_t *p = page;
 
-    memset(page, 0xcc, PVBOOT_PAGE_SIZE);
     for (uint32_t i = 0; i < PVBOOT_PAGE_SIZE / 32; i++, p += 32) {
         bool is_iret = i == __HYPERVISOR_iret;
 
-        memcpy(p, is_iret ? iret : call, is_iret ? sizeof(iret) : sizeof(call));
+        memcpy(p, is_iret ? iret : call, 32);
         memcpy(p + (is_iret ? 5 : 4), &i, sizeof(i));
     }
 }

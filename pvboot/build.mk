@@ -19,3 +19,6 @@ $(GUEST_START): $(BUILD)/pvboot/%.o: pvboot/%.S
 -include $(GUEST_START:.o=.d)
 
 ALL += $(GUEST_START)
+
+UNIT_TESTS += elf
+UNIT_SRC_elf := pvboot/error.c pvboot/elf.c
