@@ -22,3 +22,5 @@ ALL += $(GUEST_START)
 
 UNIT_TESTS += elf
 UNIT_SRC_elf := pvboot/error.c pvboot/elf.c
+UNIT_TESTS += build
+UNIT_SRC_build := $(PVBOOT_SRC)
