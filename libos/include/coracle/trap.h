@@ -16,8 +16,8 @@ struct cor_trap_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r10, r9, r8, rax, rdx, rsi, rdi;
     uint64_t vector;     /* exception number 0..31, COR_VECTOR_EVENT for an upcall */
-    uint64_t error_code; /* 0 for exceptions without one */
     uint64_t rcx, r11;   /* the hypervisor saved these */
+    uint64_t error_code; /* 0 for exceptions without one */
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
