@@ -48,5 +48,6 @@ include toolstack/cc/build.mk
 include toolstack/build.mk
 include samples/build.mk
 include tests/build.mk
+include tests/lint/build.mk
 
 all: $(ALL)
