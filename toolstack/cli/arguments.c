@@ -101,7 +101,7 @@ static void add_setting(struct text *command, void (*add_word)(struct text *, co
 
 void add_guest_words(struct text *command, void (*add_word)(struct text *, const char *),
                      const struct image *image, const struct guest_request *request,
-                     const char *more_settings)
+                     const char *const *settings)
 {
     if (image->is_libos) {
         char *name = program_name(image->path);
@@ -111,8 +111,8 @@ void add_guest_words(struct text *command, void (*add_word)(struct text *, const
         free(name);
         for (unsigned i = 0; i < request->nr_environment; i++)
             add_setting(command, add_word, "env.", request->environment[i]);
-        if (more_settings != NULL)
-            add_word(command, more_settings);
+        for (; *settings != NULL; settings++)
+            add_word(command, *settings);
         add_word(command, "--");
     }
     for (char **argument = request->args; *argument != NULL; argument++)

@@ -32,11 +32,11 @@ int split_guest_args(int argc, char **argv, struct guest_request *request);
 
 /*
  * Adds the words of the domain's command line, each by add_word: for the libOS its settings, "--" and the
- * arguments; for another guest the arguments alone. more_settings: NULL or one more setting.
+ * arguments; for another guest the arguments alone. settings: more of the former, ends with NULL.
  */
 void add_guest_words(struct text *command, void (*add_word)(struct text *, const char *),
                      const struct image *image, const struct guest_request *request,
-                     const char *more_settings);
+                     const char *const *settings);
 
 /* Says on stderr when the command line is longer than a PV domain can get; returns 0 or -1. */
 int check_command(const struct text *command);

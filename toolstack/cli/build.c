@@ -103,7 +103,7 @@ int verb_build(int argc, char **argv)
         compiler_argv[argc] = "-o";
         compiler_argv[argc + 1] = DEFAULT_OUTPUT;
     }
-    status = process_run(compiler_argv);
+    status = process_run(compiler_argv, -1);
     free(compiler_argv);
     free(compiler);
     return status == 0 ? EXIT_DONE : EXIT_FAILED;

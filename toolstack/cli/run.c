@@ -20,6 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define EXIT_TIMEOUT 124
@@ -166,6 +169,8 @@ static void announce(const struct run_request *request, const struct machine *ma
                machine->kvm_problem == NULL ? "KVM" : "TCG", machine->kvm_problem != NULL ? " (" : "",
                machine->kvm_problem != NULL ? machine->kvm_problem : "",
                machine->kvm_problem != NULL ? ")" : "");
+    if (!request->quiet && machine->input == INPUT_TERMINAL)
+        report("Ctrl-A x ends the machine");
     if (machine->gdb_port != 0)
         report("waiting for gdb; type in another terminal:\n"
                "  gdb -ex 'target remote :%u' -ex 'symbol-file %s' -ex 'add-symbol-file %s'",
@@ -208,6 +213,47 @@ static int judge(const struct run_request *request, const struct machine_result 
     return EXIT_FAILED;
 }
 
+/* Settings that tell the libOS what its console is (libos/posix/tty.h). */
+struct console_settings {
+    const char *list[5]; /* ends with NULL */
+    char winsize[32];
+};
+
+static bool is_null_device(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+}
+
+static void describe_console(struct console_settings *settings, const struct machine *machine)
+{
+    struct winsize size;
+    unsigned count = 0;
+
+    settings->list[count++] = machine->input == INPUT_TERMINAL ? "stdin=tty"
+                              : machine->input == INPUT_QUOTED ? "stdin=pipe"
+                                                               : "stdin=none";
+    if (!isatty(STDOUT_FILENO))
+        settings->list[count++] = "stdout=pipe";
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row != 0 && size.ws_col != 0) {
+        snprintf(settings->winsize, sizeof(settings->winsize), "winsize=%ux%u", size.ws_row, size.ws_col);
+        settings->list[count++] = settings->winsize;
+    }
+    if (machine->xen)
+        settings->list[count++] = "exit=reboot";
+    settings->list[count] = NULL;
+}
+
+static enum machine_input choose_input(const struct image *image)
+{
+    if (is_null_device(STDIN_FILENO))
+        return INPUT_NONE;
+    if (isatty(STDIN_FILENO))
+        return INPUT_TERMINAL;
+    return image->is_libos ? INPUT_QUOTED : INPUT_RAW;
+}
+
 /* Boots with everything opened. */
 static int boot(const struct run_request *request, struct machine *machine, const struct image *image)
 {
@@ -216,12 +262,14 @@ static int boot(const struct run_request *request, struct machine *machine, cons
         .timeline = request->timeline,
         .symbols = {.guest = image->path, .hypervisor = machine->xen ? NULL : machine->hypervisor_path},
     };
+    struct console_settings settings;
     struct machine_result result;
     struct text command = {0};
     int status = EXIT_FAILED;
 
+    describe_console(&settings, machine);
     text_add(&command, "");
-    add_guest_words(&command, command_add_word, image, &request->guest, machine->xen ? "exit=reboot" : NULL);
+    add_guest_words(&command, command_add_word, image, &request->guest, settings.list);
     if (check_command(&command) == 0) {
         machine->command = command.text;
         announce(request, machine);
@@ -246,6 +294,7 @@ static int run_image(const struct run_request *request, const struct image *imag
         .options = request->options,
         .gdb_port = request->gdb_port,
         .timeout = request->timeout,
+        .input = choose_input(image),
     };
     uint64_t root_size = 0;
     char *path = NULL;

@@ -109,6 +109,17 @@ void grub_add_word(struct text *line, const char *word)
     text_add_char(line, '\'');
 }
 
+const char *why_not_through_grub(const char *word)
+{
+    if (*word == '\0')
+        return "is empty, and GRUB drops empty arguments";
+    for (; *word != '\0'; word++)
+        if (word[0] == '\\' && word[1] == 'x' && isxdigit((unsigned char)word[2]) &&
+            isxdigit((unsigned char)word[3]))
+            return "contains \\x and two hexadecimal digits, which GRUB changes";
+    return NULL;
+}
+
 bool is_environment_setting(const char *text)
 {
     const char *equals = strchr(text, '=');

@@ -47,6 +47,13 @@ void qemu_add_quoted(struct text *option, const char *string);
  */
 void grub_add_word(struct text *line, const char *word);
 
+/*
+ * NULL when GRUB hands word on unchanged, else why it does not, as a phrase: GRUB drops empty words, and
+ * leaves
+ * "\\xHH" without the backslash's own quote.
+ */
+const char *why_not_through_grub(const char *word);
+
 /* Whether text has the form NAME=VALUE with a name that an environment variable may have. */
 bool is_environment_setting(const char *text);
 

@@ -3,6 +3,7 @@
 
 #define END_OF_FILE 0x04
 #define QUOTE       0x16
+#define COMMAND_KEY 0x01
 
 void console_input_quote(struct text *output, const char *bytes, size_t length)
 {
@@ -16,4 +17,21 @@ void console_input_quote(struct text *output, const char *bytes, size_t length)
 void console_input_end(struct text *output)
 {
     text_add_char(output, END_OF_FILE);
+}
+
+bool console_input_keys(struct console_keys *keys, struct text *output, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool escaped = keys->escaped;
+
+        keys->escaped = !escaped && bytes[i] == COMMAND_KEY;
+        if (keys->escaped)
+            continue;
+        if (escaped && bytes[i] == 'x')
+            return true;
+        if (escaped && bytes[i] != COMMAND_KEY)
+            text_add_char(output, COMMAND_KEY);
+        text_add_char(output, bytes[i]);
+    }
+    return false;
 }

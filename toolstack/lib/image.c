@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/image.h"
-#include "pvboot/notes.h"
+#include "pvboot/layout.h"
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/size.h"
 
@@ -27,16 +27,14 @@ static int vet(struct image *image, const void *data)
     char sentence[ERROR_TEXT_MAX];
     struct pvboot_error error;
     struct pvboot_elf elf;
-    struct pvboot_notes notes;
 
     if (pvboot_elf_parse(&elf, data, image->size, &error) != PVBOOT_OK ||
-        pvboot_notes_parse(&notes, &elf, true, &error) != PVBOOT_OK) {
+        pvboot_notes_parse(&image->notes, &elf, true, &error) != PVBOOT_OK) {
         pvboot_error_text(&error, sentence, sizeof(sentence));
         report("%s: %s", image->path, sentence);
         return -1;
     }
-    image->span = elf.paddr_end - elf.paddr_start;
-    image->is_libos = strcmp(notes.guest_os, LIBOS_NAME) == 0;
+    image->is_libos = strcmp(image->notes.guest_os, LIBOS_NAME) == 0;
     return 0;
 }
 
@@ -81,14 +79,27 @@ void image_close(struct image *image)
 
 int image_check_memory(const struct image *image, uint64_t root_size, uint64_t memory)
 {
-    uint64_t needed = (image->span + root_size + OTHER_NEEDS + MIB - 1) / MIB;
-    char given[SIZE_TEXT_MAX];
+    struct pvboot_domain domain = {
+        .nr_pages = memory / PVBOOT_PAGE_SIZE,
+        .initrd_size = root_size,
+        .initial = true,
+    };
+    char given[SIZE_TEXT_MAX], sentence[ERROR_TEXT_MAX];
+    struct pvboot_layout layout;
+    struct pvboot_error error;
 
-    if (memory >= needed * MIB)
+    switch (pvboot_layout(&layout, &image->notes, &domain, &error)) {
+    case PVBOOT_OK:
         return 0;
-    report("%s needs at least --memory %" PRIu64 "M (%" PRIu64 " KiB of image, %" PRIu64
-           " KiB of root archive, %" PRIu64 " KiB of page tables, stack and heap); given were %s",
-           image->path, needed, image->span / KIB, root_size / KIB, OTHER_NEEDS / KIB,
-           format_size(memory, given));
-    return -1;
+    case PVBOOT_LAYOUT_MEMORY:
+        report("%s: --memory %s is too little: at least %" PRIu64
+               "K are needed for the image, its page tables%s",
+               image->path, format_size(memory, given), error.expected,
+               root_size != 0 ? ", its stack and the files of --root" : " and its stack");
+        return -1;
+    default:
+        pvboot_error_text(&error, sentence, sizeof(sentence));
+        report("%s: %s", image->path, sentence);
+        return -1;
+    }
 }

@@ -3,6 +3,8 @@
 #ifndef TOOLSTACK_LIB_IMAGE_H
 #define TOOLSTACK_LIB_IMAGE_H
 
+#include "pvboot/notes.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,8 +12,8 @@ struct image {
     const char *path; /* the caller's string */
     int fd;           /* open for reading; close with image_close */
     uint64_t size;    /* of the file, bytes */
-    uint64_t span;    /* of its segments in memory, bytes */
-    bool is_libos;    /* its note GUEST_OS says that it takes settings on its command line */
+    struct pvboot_notes notes;
+    bool is_libos; /* its note GUEST_OS says that it takes settings on its command line */
 };
 
 /*
@@ -23,8 +25,9 @@ int image_open(struct image *image, const char *path);
 void image_close(struct image *image);
 
 /*
- * Checks that a domain of memory bytes can hold the image and a root archive of root_size bytes (0: none).
- * Returns 0, or -1 after saying on stderr how much is needed and how much was given.
+ * Checks, with the domain builder's own arithmetic, that a domain of memory bytes can hold the image and a
+ * root archive of root_size bytes (0: none). Returns 0, or -1 after saying on stderr how much is needed and
+ * how much was given.
  */
 int image_check_memory(const struct image *image, uint64_t root_size, uint64_t memory);
 

@@ -171,7 +171,7 @@ struct machine_result machine_run(const struct machine *machine, struct machine_
             .errors = lines.errors[0],
             .xen = machine->xen,
             .timeout = machine->timeout,
-            .input_open = !machine->quiet_input,
+            .input = machine->input,
             .log = log,
         };
         result.started = true;

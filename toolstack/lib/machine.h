@@ -17,6 +17,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What is done with the tool's stdin. */
+enum machine_input {
+    INPUT_NONE,     /* not read */
+    INPUT_TERMINAL, /* keys, as they come; Ctrl-A x ends the machine, Ctrl-A Ctrl-A is one Ctrl-A */
+    INPUT_QUOTED,   /* bytes, with console_input.h's quoting and end of file */
+    INPUT_RAW,      /* bytes as they are, for a guest that knows no quoting; its end is not told */
+};
+
 /* All strings and descriptors belong to the caller. */
 struct machine {
     bool xen;                /* the hypervisor is stock Xen */
@@ -33,7 +41,7 @@ struct machine {
     const char *options; /* more options for the hypervisor; may be empty */
     unsigned gdb_port;   /* 0: none; else stop before the first instruction and wait for gdb there */
     unsigned timeout;    /* seconds; 0: none */
-    bool quiet_input;    /* stdin is not read at all */
+    enum machine_input input;
 };
 
 /* How it went. */

@@ -115,7 +115,7 @@ static int collect(pid_t child)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int process_run(const char *const argv[])
+int process_run(const char *const argv[], int output_fd)
 {
     struct start_pipe start;
     pid_t parent = getpid();
@@ -127,6 +127,10 @@ int process_run(const char *const argv[])
     child = fork();
     if (child == 0) {
         become_child(parent);
+        if (output_fd >= 0) {
+            dup2(output_fd, STDOUT_FILENO);
+            dup2(output_fd, STDERR_FILENO);
+        }
         execute(argv, &start);
     }
     error = child < 0 ? errno : 0;

@@ -16,10 +16,11 @@
 pid_t process_start(const char *const argv[], int output_fd, const int *keep_fds);
 
 /*
- * Runs argv[0] as part of the tool's own process group with its stdin, stdout and stderr, and waits. Returns
- * its exit status, 128 + N when signal N ended it, or -1 after saying on stderr why it did not start.
+ * Runs argv[0] in the tool's own process group, with stdout and stderr to output_fd (-1: the tool's own), and
+ * waits. Returns its exit status, 128 + N when signal N ended it, or -1 after saying on stderr why it did not
+ * start.
  */
-int process_run(const char *const argv[]);
+int process_run(const char *const argv[], int output_fd);
 
 /* Runs argv[0] and reads at most size bytes of its stdout; stderr is dropped. Returns how many; 0 when it
  * failed. */

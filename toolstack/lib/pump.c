@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/pump.h"
-#include "toolstack/lib/console_input.h"
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/terminal.h"
 
@@ -158,19 +157,26 @@ static void read_line_of(struct pump *pump, int *fd, enum slot slot)
     }
 }
 
-static void read_input(struct pump *pump)
+static void read_input(struct pump *pump, struct machine_result *result)
 {
+    bool user_ends = false;
     char buffer[1024];
     ssize_t count = read(STDIN_FILENO, buffer, sizeof(buffer));
 
     if (count < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (count > 0 && pump->terminal)
-        add_bytes(&pump->to_guest, buffer, (size_t)count);
-    else if (count > 0)
-        console_input_quote(&pump->to_guest, buffer, (size_t)count);
-    else
+    if (count <= 0 && pump->input == INPUT_QUOTED)
         console_input_end(&pump->to_guest);
+    else if (pump->input == INPUT_QUOTED)
+        console_input_quote(&pump->to_guest, buffer, (size_t)count);
+    else if (count > 0 && pump->input == INPUT_TERMINAL)
+        user_ends = console_input_keys(&pump->keys, &pump->to_guest, buffer, (size_t)count);
+    else if (count > 0)
+        add_bytes(&pump->to_guest, buffer, (size_t)count);
+    if (user_ends) {
+        result->signal = SIGINT;
+        kill_qemu(pump);
+    }
     pump->input_open = count > 0;
 }
 
@@ -257,7 +263,7 @@ static void pump_once(struct pump *pump, struct machine_result *result, int *com
     if (polls[SLOT_ERRORS].revents != 0)
         read_line_of(pump, errors, SLOT_ERRORS);
     if (polls[SLOT_STDIN].revents != 0)
-        read_input(pump);
+        read_input(pump, result);
     if (polls[SLOT_STDOUT].revents != 0)
         write_output(pump, result);
 }
@@ -291,8 +297,8 @@ void pump_run(struct pump *pump, struct machine_result *result)
     pump->signals = open_signals();
     pump->stream.log = log_line;
     pump->stream.context = pump->log;
-    pump->terminal = isatty(STDIN_FILENO);
-    if (pump->input_open)
+    pump->input_open = pump->input != INPUT_NONE;
+    if (pump->input == INPUT_TERMINAL)
         terminal_take(STDIN_FILENO);
     while (!finished(pump, com1, com2, errors)) {
         wait = remaining_ms(pump, &start);

@@ -4,6 +4,7 @@
 #ifndef TOOLSTACK_LIB_PUMP_H
 #define TOOLSTACK_LIB_PUMP_H
 
+#include "toolstack/lib/console_input.h"
 #include "toolstack/lib/machine.h"
 #include "toolstack/lib/xen_stream.h"
 
@@ -16,14 +17,15 @@ struct pump {
     pid_t qemu;
     int com1, com2, errors; /* stream sockets; errors carries QEMU's own stdout and stderr */
     bool xen;               /* both kinds of output come over com1 */
-    bool input_open;        /* stdin is to be read */
-    unsigned timeout;       /* seconds, 0: none */
+    enum machine_input input;
+    unsigned timeout; /* seconds, 0: none */
     struct machine_log *log;
 
     int signals; /* signalfd */
     bool qemu_ended;
-    bool stop;     /* QEMU was killed; only what is under way is still read */
-    bool terminal; /* stdin is a terminal: its keys are not quoted */
+    bool stop;       /* QEMU was killed; only what is under way is still read */
+    bool input_open; /* stdin is to be read */
+    struct console_keys keys;
     struct text to_guest;
     struct text to_stdout;
     struct text log_part; /* a line of com2 so far */

@@ -24,12 +24,10 @@ void terminal_take(int fd)
     if (!isatty(fd) || tcgetpgrp(fd) != getpgrp() || tcgetattr(fd, &original) != 0)
         return;
     raw = original;
-    raw.c_iflag &= ~(tcflag_t)(IXON | INLCR | IGNCR | ISTRIP);
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+    raw.c_iflag &= ~(tcflag_t)(IXON | ICRNL | INLCR | IGNCR | ISTRIP | BRKINT);
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN | ISIG);
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
-    /* A stopped tool would leave the guest running and the terminal changed. */
-    raw.c_cc[VSUSP] = _POSIX_VDISABLE;
     if (tcsetattr(fd, TCSADRAIN, &raw) != 0)
         return;
     taken_fd = fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user's terminal while a program runs in a domain: keys go to the guest one by one and it echoes and
- * edits the line itself. Ctrl-C and Ctrl-\ still raise signals here, and output is still translated (line
+ * The user's terminal while a program runs in a domain: every key goes to the guest as it is, Ctrl-C too, and
+ * the guest echoes and edits the line itself (libos/posix/tty.h). Output is still translated here (a line
  * feed moves to the first column).
  */
 #ifndef TOOLSTACK_LIB_TERMINAL_H
