@@ -24,3 +24,5 @@ UNIT_TESTS += elf
 UNIT_SRC_elf := pvboot/error.c pvboot/elf.c
 UNIT_TESTS += build
 UNIT_SRC_build := $(PVBOOT_SRC)
+UNIT_TESTS += notes
+UNIT_SRC_notes := pvboot/error.c pvboot/elf.c pvboot/notes.c

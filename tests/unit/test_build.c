@@ -409,14 +409,14 @@ static void test_other_domain(void **state)
  */
 static void test_initrd_and_p2m_outside_the_mapping(void **state)
 {
-    static const uint64_t base[] = {0xffffffff80000000, 0xffffffff80000000, 0x400000, 0x3fffe000,
-                                    0xff8000003000};
-    static const uint64_t p2m[] = {0x8000000000, 0, 0x800000, 0, 0};
+    static const uint64_t base[] = {0xffffffff80000000, 0xffffffff80000000, 0x400000,
+                                    0x3fffe000,         0xff8000003000,     0x400000};
+    static const uint64_t p2m[] = {0x8000000000, 0, 0x800000, 0, 0, 0x3fffe000};
     struct note_writer notes;
 
     (void)state;
-    for (unsigned int round = 0; round < 15; round++) {
-        uint64_t virt_base = base[round % 5], at = p2m[round % 5];
+    for (unsigned int round = 0; round < 18; round++) {
+        uint64_t virt_base = base[round % 6], at = p2m[round % 6];
 
         seed = round + 100;
         begin(2600 + test_random(&seed) % 600, round % 2, sizeof(initrd) - test_random(&seed) % 9999);
