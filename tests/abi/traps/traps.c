@@ -172,20 +172,19 @@ static void frame(void)
 
 static void registers(void)
 {
-    unsigned long kept, rcx = 0x1234567812345678, r11 = 0x8765432187654321, rax = 0x1111222233334444;
-    register unsigned long r10 __asm__("r10") = 0x5555666677778888;
+    unsigned long rcx = 0x1234567812345678, rax = 0x1111222233334444;
+    unsigned long r11 = 0x8765432187654321, r10 = 0x5555666677778888;
 
     set_trap_handler(BP, note_frame);
-    __asm__ volatile("mov %2, %%r11; int3; mov %%r11, %2"
+    __asm__ volatile("mov %2, %%r11; mov %3, %%r10; int3; mov %%r11, %2; mov %%r10, %3"
                      : "+c"(rcx), "+a"(rax), "+r"(r11), "+r"(r10)
                      :
-                     : "r11");
-    kept = r10;
+                     : "r11", "r10");
     set_trap_handler(BP, NULL);
     check(rcx == 0x1234567812345678, "rcx");
     check(r11 == 0x8765432187654321, "r11");
     check(rax == 0x1111222233334444, "rax");
-    check(kept == 0x5555666677778888, "r10");
+    check(r10 == 0x5555666677778888, "r10");
 }
 
 static void table_errors(void)
