@@ -26,3 +26,5 @@ UNIT_TESTS += build
 UNIT_SRC_build := $(PVBOOT_SRC)
 UNIT_TESTS += notes
 UNIT_SRC_notes := pvboot/error.c pvboot/elf.c pvboot/notes.c
+UNIT_TESTS += layout
+UNIT_SRC_layout := pvboot/error.c pvboot/layout.c
