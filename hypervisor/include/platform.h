@@ -29,6 +29,7 @@ struct boot_info {
     struct boot_module module[BOOT_MODULES];
     struct boot_region region[BOOT_REGIONS];
     paddr_t rsdp; /* ACPI root pointer from multiboot 2 or EFI, or 0: to be searched for */
+    paddr_t trampoline; /* a page below 640 KiB for starting processors, reserved in region[]; 0: none was free */
 };
 extern struct boot_info boot_info;
 
