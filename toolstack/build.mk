@@ -3,7 +3,8 @@
 
 CORACLE_VERSION := 0.1
 
-CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c) pvboot/elf.c pvboot/notes.c pvboot/error.c
+CLI_PVBOOT := $(addprefix pvboot/,elf.c notes.c layout.c error.c)
+CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c) $(CLI_PVBOOT)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/cli/%.o)
 
 $(BUILD)/cli/%.o: %.c
@@ -17,3 +18,12 @@ $(BUILD)/coracle: $(CLI_OBJ)
 -include $(CLI_OBJ:.o=.d)
 
 ALL += $(BUILD)/coracle
+
+UNIT_TESTS += cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
+UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c)
+UNIT_SRC_cli_xen_stream := $(addprefix toolstack/lib/,xen_stream.c cmdline.c report.c)
+UNIT_SRC_cli_log := $(addprefix toolstack/lib/,machine_log.c symbolize.c process.c report.c)
+UNIT_SRC_cli_image := $(addprefix toolstack/lib/,image.c size.c report.c) $(CLI_PVBOOT)
+UNIT_SRC_cli_archive := $(addprefix toolstack/lib/,archive.c blob.c cmdline.c report.c)
+UNIT_LIBS_cli_archive := -larchive
+UNIT_SRC_cli_kvm := toolstack/lib/kvm.c

@@ -275,6 +275,9 @@ static int boot(const struct run_request *request, struct machine *machine, cons
         announce(request, machine);
         result = machine_run(machine, &log);
         status = judge(request, &result, &log);
+        if (result.tail.length != 0 && (log.end == END_CRASH || status == EXIT_CRASH))
+            print_last_backtrace(&log.symbols, result.tail.text, result.tail.length, stderr);
+        free(result.tail.text);
     }
     free(command.text);
     return status;

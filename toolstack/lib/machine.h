@@ -12,6 +12,7 @@
 #ifndef TOOLSTACK_LIB_MACHINE_H
 #define TOOLSTACK_LIB_MACHINE_H
 
+#include "toolstack/lib/cmdline.h"
 #include "toolstack/lib/machine_log.h"
 
 #include <stdbool.h>
@@ -44,6 +45,8 @@ struct machine {
     enum machine_input input;
 };
 
+#define MACHINE_TAIL_MAX (8 * 1024)
+
 /* How it went. */
 struct machine_result {
     bool started; /* QEMU ran; false: said on stderr why not */
@@ -51,6 +54,7 @@ struct machine_result {
     bool output_lost; /* stdout is gone (a closed pipe) */
     int signal;       /* the signal that ended the tool's waiting, else 0 */
     int qemu_status;  /* QEMU's own exit status */
+    struct text tail; /* the last of the program's output, at most MACHINE_TAIL_MAX bytes; free(tail.text) */
 };
 
 /*

@@ -19,6 +19,10 @@ static const struct pattern patterns[] = {
     {"Panic on CPU", END_FAULT, false},
     {"FATAL TRAP", END_FAULT, false},
     {"(coracle) panic", END_FAULT, false},
+    {"d0: shutdown: poweroff", END_SHUTDOWN, false},
+    {"d0: shutdown: reboot", END_SHUTDOWN, false},
+    {"d0: shutdown: ", END_CRASH, false},
+    {"d0: crashed", END_CRASH, false},
     {"Could not construct domain 0", END_REFUSED, false},
     {"Could not set up DOM0", END_REFUSED, false},
     {"(coracle) cannot build", END_REFUSED, false},
@@ -28,7 +32,6 @@ static const struct pattern patterns[] = {
     {"Hardware Dom0 watchdog", END_CRASH, true},
     {"domain_crash called", END_CRASH, false},
     {"Unhandled page fault fault/trap", END_CRASH, false},
-    {"crashed", END_CRASH, false},
 };
 
 static void judge(struct machine_log *log, const char *line)

@@ -194,6 +194,9 @@ static void write_output(struct pump *pump, struct machine_result *result)
     ssize_t count = write(STDOUT_FILENO, pump->to_stdout.text, length);
 
     if (count >= 0) {
+        add_bytes(&result->tail, pump->to_stdout.text, (size_t)count);
+        if (result->tail.length > MACHINE_TAIL_MAX)
+            drop_front(&result->tail, result->tail.length - MACHINE_TAIL_MAX);
         drop_front(&pump->to_stdout, (size_t)count);
         return;
     }

@@ -71,3 +71,39 @@ void print_symbolized(const struct symbol_files *files, const char *line, FILE *
     }
     fprintf(out, "%s\n", line);
 }
+
+/* Copies the line that starts at text[*at] and moves *at behind it. Bytes that a terminal would act on become
+ * dots. */
+static void take_line(const char *text, size_t length, size_t *at, char *line, size_t size)
+{
+    size_t used = 0;
+
+    for (; *at < length && text[*at] != '\n'; (*at)++)
+        if (used + 1 < size && text[*at] != '\r')
+            line[used++] = isprint((unsigned char)text[*at]) ? text[*at] : '.';
+    line[used] = '\0';
+    (*at)++;
+}
+
+void print_last_backtrace(const struct symbol_files *files, const char *text, size_t length, FILE *out)
+{
+    char line[256];
+    size_t start = length;
+    uint64_t address;
+    bool is_first;
+
+    for (size_t at = 0; at < length;) {
+        size_t begin = at;
+
+        take_line(text, length, &at, line, sizeof(line));
+        if (find_frame(line, &address, &is_first) && is_first)
+            start = begin;
+    }
+    if (start < length)
+        fprintf(out, "coracle: backtrace:\n");
+    while (start < length) {
+        take_line(text, length, &start, line, sizeof(line));
+        if (find_frame(line, &address, &is_first))
+            print_symbolized(files, line, out);
+    }
+}

@@ -29,4 +29,11 @@ bool find_frame(const char *line, uint64_t *address, bool *is_first);
  */
 void print_symbolized(const struct symbol_files *files, const char *line, FILE *out);
 
+/*
+ * Finds the last backtrace in the length bytes of text (a program's output, which may hold anything): frames
+ * from the last one with number 0 on. Prints them to out with their names, after the line "coracle:
+ * backtrace:"; nothing when there is none.
+ */
+void print_last_backtrace(const struct symbol_files *files, const char *text, size_t length, FILE *out);
+
 #endif
