@@ -50,4 +50,40 @@ include samples/build.mk
 include tests/build.mk
 include tests/lint/build.mk
 
+## all: everything that needs no further download (what plain `make` does)
 all: $(ALL)
+
+.PHONY: run install clean help
+## run: boot the hello sample in QEMU and show its output and a boot timeline; ARGS="..." are its arguments
+ARGS ?= from make
+run: $(BUILD)/coracle $(BUILD)/hypervisor/coracle.elf $(HELLO)
+	$(call say,BOOT,$(HELLO))
+	$(Q)$(BUILD)/coracle run --timeline $(HELLO) -- $(ARGS)
+
+## install: tool, compiler driver, hypervisor and guest libraries below PREFIX (default /usr/local); DESTDIR= for packages
+PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALL_LIB = $(DESTDIR)$(PREFIX)/lib/coracle
+install: all
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -D -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/coracle $(CORACLE_CC)
+	$(Q)install -D -m 644 -t $(INSTALL_LIB) $(BUILD)/hypervisor/coracle.elf
+	$(Q)rm -rf $(INSTALL_LIB)/sysroot && mkdir -p $(INSTALL_LIB)/sysroot
+	$(Q)cp -R $(SYSROOT)/include $(SYSROOT)/lib $(NEWLIB_DIR) $(INSTALL_LIB)/sysroot/
+	$(Q)rm -f $(INSTALL_LIB)/sysroot/*/lib/libg.a $(INSTALL_LIB)/sysroot/include/.stamp
+
+## clean: remove the build directory
+clean:
+	$(Q)if [ -d $(BUILD) ]; then \
+		[ -d $(BUILD)/deps ] || { echo 'make: $(BUILD) does not look like a build directory; not removed' >&2; exit 1; }; \
+		rm -rf $(BUILD); fi
+
+## help: this list
+help:
+	@echo 'make TARGET [BUILD=dir] [V=1: show the commands] [DEPS=no: install no packages]'
+	@echo
+	@sed -nE 's/^## ([a-z-]+): (.*)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r target text; do \
+		printf '  %-12s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo 'NEWLIB_SRC= and LUA_SRC= name source tarballs to use instead of those that Debian ships;'
+	@echo 'XEN_KERNEL= names an unpacked Xen 4.17 image for the tests.'

@@ -6,4 +6,6 @@ include samples/hello/build.mk
 include samples/lua/build.mk
 
 .PHONY: samples
+## samples: all sample programs; some fetch their sources from Debian
 samples: $(SAMPLES)
+test test-system: $(SAMPLES)

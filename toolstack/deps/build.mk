@@ -7,7 +7,8 @@
 #   $(DEPS_group)   stamp of a group below, for an order-only prerequisite of a rule that no goal in DEPS_GOALS_* covers
 DEPS ?=
 
-DEPS_PACKAGES_build := gcc libc6-dev binutils make libxen-dev newlib-source xz-utils dpkg-dev patch libarchive-dev
+DEPS_PACKAGES_build := gcc libc6-dev binutils make libxen-dev libarchive-dev newlib-source \
+	xz-utils dpkg-dev patch libarchive-dev
 DEPS_PACKAGES_run := qemu-system-x86
 DEPS_PACKAGES_pack := grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 DEPS_PACKAGES_test := python3 libcmocka-dev ovmf
@@ -16,11 +17,11 @@ DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck
 
 # Goals of the command line that need a group; every goal but those of DEPS_GOALS_none needs `build`.
 DEPS_GOALS_none := help clean
-DEPS_GOALS_run := run test bench debug
-DEPS_GOALS_pack := test
-DEPS_GOALS_test := test bench
+DEPS_GOALS_run := run test% bench debug
+DEPS_GOALS_pack := test test-system
+DEPS_GOALS_test := test% bench
 DEPS_GOALS_debug := debug
-DEPS_GOALS_lint := lint
+DEPS_GOALS_lint := lint%
 
 deps_stamp = $(BUILD)/deps/$(1).mk
 DEPS_run := $(call deps_stamp,run)
@@ -45,5 +46,6 @@ XEN_KERNEL ?= $(BUILD)/xen/xen-4.17
 $(BUILD)/xen/xen-4.17:
 	$(call say,FETCH,stock Xen 4.17 as the oracle)
 	$(Q)toolstack/deps/fetch-xen $@
+test test-abi test-system bench: $(XEN_KERNEL)
 
 fetch_source = DEPS_WORK=$(BUILD)/deps/apt toolstack/deps/fetch-source $(1) $(2) $(3)
