@@ -37,3 +37,6 @@ $(HV_ELF): $(HV_ELF:.elf=.64)
 	$(Q)objcopy -O elf32-i386 $< $@ 2>/dev/null
 
 -include $(HV_OBJ:.o=.d) $(HV_OFFSETS).d
+
+# Host unit tests of this room: hypervisor/FOLDER/unit.mk.
+include $(wildcard hypervisor/*/unit.mk)

@@ -7,12 +7,14 @@
 #ifndef HYPERVISOR_DOMAIN_H
 #define HYPERVISOR_DOMAIN_H
 
-#include <xen/xen.h>
+#include <stdint.h>
+#include "pvboot/abi.h"
 #include <xen/vcpu.h>
 #include <xen/sched.h>
 #include <xen/event_channel.h>
 #include "hypervisor/include/list.h"
 #include "hypervisor/include/percpu.h"
+#include "hypervisor/include/sched_policy.h"
 #include "hypervisor/include/spinlock.h"
 #include "hypervisor/include/timer.h"
 #include "hypervisor/include/types.h"
@@ -21,6 +23,7 @@ struct grant_table;
 struct evtchn;
 
 #define GDT_FRAMES      14
+#define EVTCHN_BUCKETS  16 /* pages of event ports: EVTCHN_2L_NR_CHANNELS / 256 */
 #define LDT_MAX_ENTRIES 8192
 
 /* A registered guest callback (CALLBACKOP_register): 0 means none. */
@@ -54,9 +57,11 @@ struct vcpu_context {
     uint64_t iobmp;             /* guest virtual address of the port bitmap, 0: none */
     unsigned iobmp_limit;       /* ports */
     uint64_t xcr0, xcr0_accum;
-
-    trap_info_t traps[64]; /* compact: the entries that the guest set, see pv/trap_table.c */
 };
+_Static_assert(sizeof(struct vcpu_context) <= PAGE_SIZE, "one page (layout.h)");
+_Static_assert((offsetof(struct vcpu_context, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
+               "the processor aligns the stack that it pushes an exception frame to");
+_Static_assert(sizeof(trap_info_t) * 256 == PAGE_SIZE, "the trap table is one page (layout.h)");
 
 /* vcpu.pending: work for a vCPU before it runs guest code again. Set by anyone (atomic), then HAZARD_VCPU where it runs. */
 #define VCPU_EVENTS  (1u << 0) /* domain.inbox has events that other domains sent */
@@ -64,7 +69,8 @@ struct vcpu_context {
 #define VCPU_CLOCK   (1u << 2) /* the published time is stale */
 #define VCPU_KILLED  (1u << 3) /* the domain is dying: do not return to it */
 #define VCPU_FLUSH   (1u << 4) /* flush the TLB before guest code runs */
-#define VCPU_RUNSTATE (1u << 5) /* publish the run state */
+#define VCPU_RUNSTATE (1u << 5) /* publish the run state: runstate_publish() */
+#define VCPU_NMI     (1u << 6) /* VCPUOP_send_nmi: deliver through ctx->nmi */
 
 enum vcpu_state {
     VCPU_RUNNING,  /* on a processor */
@@ -77,18 +83,20 @@ enum vcpu_state {
 #define PAUSE_DOWN     (1u << 0) /* VCPUOP_down, or not yet initialised */
 #define PAUSE_DOMAIN   (1u << 1) /* its domain is paused, shut down or dying */
 #define PAUSE_CONTROL  (1u << 2) /* the hypervisor inspects it */
+#define PAUSE_BLOCKED  (1u << 3) /* waits for an event; sched_wake() clears it */
 
 struct vcpu {
     struct domain *domain;
     unsigned id;
     struct vcpu_context *ctx; /* its address in the per-domain area */
-    mfn_t ctx_mfn;
+    mfn_t ctx_mfn, traps_mfn;
     mfn_t fpu_mfn[VCPU_FPU_PAGES];
 
     /* Mode and tables: changed by the vCPU itself, or while it does not run. */
     bool kernel_mode;
     bool initialised; /* VCPUOP_initialise was done (vCPU 0: by the builder) */
     mfn_t cr3_kernel, cr3_user; /* pinned by a type reference; MFN_INVALID: none */
+    mfn_t old_table; /* a table whose teardown was preempted: finished before the next MMU call; MFN_INVALID: none */
     uint64_t *window_ptes; /* heap address of the page-table entries of its windows */
 
     /* Info areas. */
@@ -101,29 +109,41 @@ struct vcpu {
     /* Anyone may set bits: atomic. */
     uint32_t pending;
 
-    /* Scheduler (domain/sched.c), under its processor's run-queue lock. */
-    struct list sched_link;
+    /* Scheduler (domain/sched.c), under the run-queue lock of processor `cpu`. */
     enum vcpu_state state;
-    unsigned cpu;         /* where it runs or ran last */
+    bool on_cpu;          /* runs, or its registers are not saved yet: read without the lock */
+    unsigned cpu;         /* where it runs, waits, or ran last */
     unsigned pause_flags; /* PAUSE_* */
+    int pinned;           /* SCHEDOP_pin_override: the only processor that may run it, or -1 */
     struct vcpu_runstate_info runstate;
-    struct sched_entity *sched;
+    struct sched_entity sched;
 
     /* Events (event/), under domain.event_lock. */
     uint32_t virq_port[NR_VIRQS];
-    struct evtchn *poll_link;
-    bool polling; /* in SCHEDOP_poll: any event of poll_ports wakes it */
-    unsigned poll_count;
-    uint32_t poll_first; /* the port when poll_count is 1; else 0: any event wakes it to look again */
+    struct list poll_link;  /* in domain.pollers while polling */
+    bool polling;           /* in SCHEDOP_poll */
+    uint32_t poll_port;     /* the one port that it waits for; 0: any */
 
     /* Timers (domain/vcpu_timer.c). */
     struct timer singleshot, periodic, poll_timer;
-    uint64_t periodic_ns;
+    uint64_t periodic_ns;   /* 0: stopped */
+    uint64_t periodic_last; /* system time of the last tick */
 
     uint64_t hypercall_count;
     uint32_t fault_count; /* bounce frames that could not be delivered */
     bool in_multicall;
 };
+
+/* The vCPU's trap table and FPU area: reachable as v->ctx is. */
+static inline trap_info_t *vcpu_traps(const struct vcpu *v)
+{
+    return (trap_info_t *)((unsigned long)v->ctx + (VCPU_TRAPS_PAGE - VCPU_REGS_PAGE) * PAGE_SIZE);
+}
+
+static inline void *vcpu_fpu(const struct vcpu *v)
+{
+    return (void *)((unsigned long)v->ctx + (VCPU_FPU_PAGE - VCPU_REGS_PAGE) * PAGE_SIZE);
+}
 
 enum domain_state { DOMAIN_BUILDING, DOMAIN_ALIVE, DOMAIN_SHUTDOWN, DOMAIN_DYING, DOMAIN_DEAD };
 
@@ -165,10 +185,14 @@ struct domain {
     unsigned long heap_pages; /* of the hypervisor's own that serve this domain */
     uint64_t dirty_cpus[CPU_MAX / 64]; /* processors whose TLB may hold its entries: atomic */
 
-    /* event_lock: see event/event.h. */
+    /* event_lock: see event/port.h. */
     struct spinlock event_lock;
-    struct evtchn **evtchn; /* buckets */
-    unsigned nr_ports;
+    struct evtchn *evtchn[EVTCHN_BUCKETS]; /* filled from the front, on demand */
+    unsigned valid_ports;                  /* ports below exist; some may be free */
+    unsigned free_hint;                    /* no port below is free */
+    unsigned active_ports;                 /* ports in use */
+    unsigned reset_next;                   /* where EVTCHNOP_reset goes on; 0: none under way */
+    struct list pollers;                   /* vCPUs in SCHEDOP_poll */
     uint64_t inbox_sel;                    /* atomic: words of inbox that have bits */
     uint64_t inbox[EVTCHN_2L_NR_CHANNELS / 64]; /* atomic: events that other domains sent, not yet in the shared info */
 
@@ -212,5 +236,27 @@ void domain_shutdown(struct domain *d, unsigned reason);
  * a blocked vCPU: sched_wake() does. Any context.
  */
 void vcpu_raise(struct vcpu *v, uint32_t bits);
+
+/*
+ * Sets a vCPU's complete state from the ABI's structure, after checking it as Xen does: selectors, canonical addresses, page-table
+ * root, GDT frames. v does not run; for another domain's vCPU call it in a private section. 0, -EINVAL, -EAGAIN (page-table
+ * validation was preempted: call again).
+ */
+int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+
+/* Finds d's vCPU; NULL: none with that number. */
+static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned id)
+{
+    return id < d->max_vcpus ? d->vcpu[id] : NULL;
+}
+
+/* The domain that was started at boot; it is told of VIRQ_CONSOLE and takes the machine along when it shuts down. */
+extern struct domain *initial_domain;
+
+/*
+ * Gives a vCPU that does not run the state that VCPUOP_initialise (or the builder) describes, after checking all of it. 0,
+ * -EINVAL (a value that the ABI forbids, a base pointer that is no L4), -EAGAIN (page tables validated in part: call again).
+ */
+int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 
 #endif

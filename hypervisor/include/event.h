@@ -14,8 +14,9 @@ int event_init_domain(struct domain *d);
 /* Closes every port of d (peers see it) and frees them: teardown, and EVTCHNOP_reset. LOCK_EVENT. */
 void event_reset_domain(struct domain *d);
 void event_destroy_domain(struct domain *d);
-/* Sends a virtual IRQ to v (per-vCPU VIRQs), or to the domain's holder of a global VIRQ when v is NULL. Any processor. LOCK_EVENT. */
+/* Sends a per-vCPU virtual IRQ (VIRQ_TIMER, VIRQ_DEBUG, ...) to v, if v bound it. Any processor. LOCK_EVENT. */
 void event_send_virq(struct vcpu *v, unsigned virq);
+/* Sends a global virtual IRQ (all others) to the vCPU of d that its port names, if d bound it. Any processor. LOCK_EVENT. */
 void event_send_global_virq(struct domain *d, unsigned virq);
 /* Moves the inbox of v's domain into its shared info; v runs here, its address space is active. */
 void event_deliver_inbox(struct vcpu *v);
@@ -29,5 +30,7 @@ static inline bool event_upcall_due(const struct vcpu *v)
  * stock Xen does.
  */
 void event_info_moved(struct vcpu *v);
+/* The timeout of v's SCHEDOP_poll came: v wakes if it still polls. Any processor. LOCK_EVENT. */
+void event_poll_timeout(struct vcpu *v);
 
 #endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/include/vcpu_timer.h"
+#include "hypervisor/include/clock.h"
+#include "hypervisor/include/event.h"
+#include "hypervisor/include/sched.h"
+
+void vcpu_timer_event(struct vcpu *v)
+{
+    if (read_once(v->virq_port[VIRQ_TIMER])) {
+        vcpu_raise(v, VCPU_TIMER);
+        sched_wake(v);
+    }
+}
+
+static void singleshot_fn(void *data)
+{
+    vcpu_timer_event(data);
+}
+
+/* A tick if one is due, and the timer for the next. v runs here, or is the caller's to set up. */
+static void periodic_work(struct vcpu *v)
+{
+    uint64_t now, next = v->periodic_last + v->periodic_ns;
+
+    if (!v->periodic_ns) {
+        return;
+    }
+    now = clock_now();
+    if (now >= next) {
+        vcpu_timer_event(v);
+        v->periodic_last = now;
+        next = now + v->periodic_ns;
+    }
+    timer_set(&v->periodic, next);
+}
+
+static void periodic_fn(void *data)
+{
+    periodic_work(data);
+}
+
+static void poll_fn(void *data)
+{
+    event_poll_timeout(data);
+}
+
+void vcpu_timers_init(struct vcpu *v)
+{
+    timer_init(&v->singleshot, singleshot_fn, v);
+    timer_init(&v->periodic, periodic_fn, v);
+    timer_init(&v->poll_timer, poll_fn, v);
+    v->periodic_ns = v->periodic_last = 0;
+}
+
+void vcpu_timers_stop(struct vcpu *v)
+{
+    v->periodic_ns = 0;
+    timer_stop(&v->singleshot);
+    timer_stop(&v->periodic);
+    timer_stop(&v->poll_timer);
+}
+
+void vcpu_set_singleshot(struct vcpu *v, uint64_t when)
+{
+    timer_set(&v->singleshot, when);
+}
+
+void vcpu_set_periodic(struct vcpu *v, uint64_t ns)
+{
+    timer_stop(&v->periodic);
+    v->periodic_ns = ns;
+    periodic_work(v);
+}
+
+void vcpu_timers_leave(struct vcpu *v)
+{
+    if (v->periodic.queued) {
+        timer_stop(&v->periodic);
+    }
+}
+
+void vcpu_timers_enter(struct vcpu *v)
+{
+    /* Timers follow the vCPU, so that the interrupt comes where it runs. */
+    if (v->singleshot.queued && v->singleshot.cpu != this_cpu()->cpu) {
+        uint64_t when = v->singleshot.expires;
+
+        timer_stop(&v->singleshot);
+        timer_set(&v->singleshot, when);
+    }
+    periodic_work(v);
+}
