@@ -21,7 +21,7 @@ $(foreach t,$(wildcard $(BUILD)/tests/unit/*.o),$(eval $(t:.o=): $(shell sed -n 
 	's/^\([^ :]*\.h\):$$/\1/p' $(wildcard $(t)/*.d) /dev/null | sort -u)))
 
 # ---- ABI guests: one folder, one image ----
-ABI_TOPICS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/abi/*/))))
+ABI_TOPICS := $(filter-out lib,$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tests/abi/*/*.c))))))
 ABI_GUESTS := $(ABI_TOPICS:%=$(BUILD)/tests/abi/%.elf)
 # -Wclobbered cannot know that PROBE() bodies only read their surroundings.
 ABI_CFLAGS := $(GUEST_CFLAGS) -mgeneral-regs-only -Wno-clobbered \
