@@ -86,6 +86,7 @@ static void fill_entries(const struct builder *b, uint64_t *out, uint64_t pfn, u
 
         if (run > n)
             run = n;
+#pragma GCC unroll 8
         for (uint64_t i = 0; i < run; i++, value += step)
             out[i] = value;
         out += run;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The guest's first instructions, and the library that builds domains (one source, three users: the hypervisor, the
-# control domain, the unit tests; each compiles $(PVBOOT_SRC) with its own flags).
+# The guest's first instructions, and the library that builds domains (one source, three users: the
+# hypervisor, the control domain, the unit tests; each compiles $(PVBOOT_SRC) with its own flags).
 
 PVBOOT_SRC := pvboot/error.c pvboot/elf.c pvboot/notes.c pvboot/layout.c pvboot/build.c
 
@@ -8,8 +8,8 @@ PVBOOT_SRC := pvboot/error.c pvboot/elf.c pvboot/notes.c pvboot/layout.c pvboot/
 #   $(GUEST_CC) $(GUEST_LDFLAGS) -o x.elf $(GUEST_START) objects...
 GUEST_START := $(BUILD)/pvboot/start.o $(BUILD)/pvboot/notes.o
 GUEST_LDSCRIPT := pvboot/guest.ld
-GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,-T,$(GUEST_LDSCRIPT) -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
-	-Wl,--build-id=sha1
+GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,-T,$(GUEST_LDSCRIPT) -Wl,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack -Wl,--build-id=sha1
 
 $(GUEST_START): $(BUILD)/pvboot/%.o: pvboot/%.S
 	$(call say,AS,$<)

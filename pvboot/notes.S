@@ -6,10 +6,10 @@
  * Decisions:
  *  - VIRT_BASE is __virt_base (guest.ld, 0x400000): pseudo-physical frame 0 appears there and page 0 stays
  *    unmapped. The linker writes p_paddr = p_vaddr, so PADDR_OFFSET is the same number.
- *  - No MOD_START_PFN: the initrd is mapped behind the image. Its page tables cost the builder one 8-byte entry
- *    for each page, and the guest reads it through mod_start with no mapping code of its own.
- *  - No INIT_P2M: the frame list lies in the initial mapping. The builder has to write it in any case, and the
- *    guest finds it by start_info.mfn_list at once.
+ *  - No MOD_START_PFN: the initrd is mapped behind the image. Its page tables cost the builder one 8-byte
+ *    entry for each page, and the guest reads it through mod_start with no mapping code of its own.
+ *  - No INIT_P2M: the frame list lies in the initial mapping. The builder has to write it in any case, and
+ *    the guest finds it by start_info.mfn_list at once.
  *  - No HV_START_LOW: 64-bit builders ignore it.
  *  - SUPPORTED_FEATURES must contain XENFEAT_dom0, or stock Xen refuses to start the image as domain 0.
  */

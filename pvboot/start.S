@@ -7,10 +7,10 @@
  *   cs, ss         flat kernel segments; ds, es, fs, gs flat or null
  *   events         masked (vcpu_info.evtchn_upcall_mask is 1)
  *
- * The domain builder has zeroed .bss (the part of each PT_LOAD beyond p_filesz), so it is not cleared here again.
+ * The domain builder has zeroed .bss (the part of each PT_LOAD beyond p_filesz), so it is not cleared here.
  *
- * What follows: void guest_start(start_info_t *si) on boot_stack, with events still masked and rsp aligned as the
- * System V ABI wants it. If guest_start returns, an undefined instruction ends the domain as crashed.
+ * What follows: void guest_start(start_info_t *si) on boot_stack, with events still masked and rsp aligned as
+ * the System V ABI wants it. If guest_start returns, an undefined instruction ends the domain as crashed.
  *
  * boot_stack_guard is one page below the stack. It is ordinary memory until somebody unmaps it with
  * update_va_mapping; then an overflow of the boot stack faults.
@@ -34,8 +34,8 @@ _start:
         .size _start, . - _start
 
         /*
-         * The builder fills this page: 32 bytes for each hypercall number. It begins the image, so that it needs
-         * no padding before it.
+         * The builder fills this page: 32 bytes for each hypercall number. It begins the image, so that it
+         * needs no padding before it.
          */
         .section .text.hypercall_page, "ax", @progbits
         .globl hypercall_page
