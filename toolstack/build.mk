@@ -19,7 +19,7 @@ $(BUILD)/coracle: $(CLI_OBJ)
 
 ALL += $(BUILD)/coracle
 
-UNIT_TESTS += cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
+UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
 UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c)
 UNIT_SRC_cli_xen_stream := $(addprefix toolstack/lib/,xen_stream.c cmdline.c report.c)
 UNIT_SRC_cli_log := $(addprefix toolstack/lib/,machine_log.c symbolize.c process.c report.c)
@@ -27,3 +27,11 @@ UNIT_SRC_cli_image := $(addprefix toolstack/lib/,image.c size.c report.c) $(CLI_
 UNIT_SRC_cli_archive := $(addprefix toolstack/lib/,archive.c blob.c cmdline.c report.c)
 UNIT_LIBS_cli_archive := -larchive
 UNIT_SRC_cli_kvm := toolstack/lib/kvm.c
+UNIT_SRC_cli_pump := $(addprefix toolstack/lib/,pump.c console_input.c terminal.c machine_log.c symbolize.c \
+	process.c xen_stream.c cmdline.c report.c)
+
+.PHONY: debug
+## debug: boot an image stopped before its first instruction and say what to type in gdb; IMAGE=, ARGS=, GDB_PORT=
+GDB_PORT ?= 1234
+debug: all
+	$(Q)$(BUILD)/coracle run --gdb=$(GDB_PORT) --verbose $(or $(IMAGE),$(HELLO)) -- $(ARGS)

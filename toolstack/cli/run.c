@@ -159,7 +159,7 @@ static int make_root(const char *directory)
     return fd;
 }
 
-static void announce(const struct run_request *request, const struct machine *machine)
+static void announce(const struct run_request *request, const struct machine *machine, const char *symbols)
 {
     char memory[SIZE_TEXT_MAX];
 
@@ -172,9 +172,9 @@ static void announce(const struct run_request *request, const struct machine *ma
     if (!request->quiet && machine->input == INPUT_TERMINAL)
         report("Ctrl-A x ends the machine");
     if (machine->gdb_port != 0)
-        report("waiting for gdb; type in another terminal:\n"
-               "  gdb -ex 'target remote :%u' -ex 'symbol-file %s' -ex 'add-symbol-file %s'",
-               machine->gdb_port, request->guest.image, machine->hypervisor_path);
+        report("waiting for gdb; type in another terminal:\n  gdb %s -ex 'target remote :%u'%s%s%s",
+               request->guest.image, machine->gdb_port, symbols != NULL ? " -ex 'add-symbol-file " : "",
+               symbols != NULL ? symbols : "", symbols != NULL ? "'" : "");
 }
 
 /* Turns the end of the machine into an exit code and says what happened when the program did not just exit.
@@ -255,12 +255,13 @@ static enum machine_input choose_input(const struct image *image)
 }
 
 /* Boots with everything opened. */
-static int boot(const struct run_request *request, struct machine *machine, const struct image *image)
+static int boot(const struct run_request *request, struct machine *machine, const struct image *image,
+                const char *symbols)
 {
     struct machine_log log = {
         .verbose = request->verbose,
         .timeline = request->timeline,
-        .symbols = {.guest = image->path, .hypervisor = machine->xen ? NULL : machine->hypervisor_path},
+        .symbols = {.guest = image->path, .hypervisor = symbols},
     };
     struct console_settings settings;
     struct machine_result result;
@@ -272,7 +273,7 @@ static int boot(const struct run_request *request, struct machine *machine, cons
     add_guest_words(&command, command_add_word, image, &request->guest, settings.list);
     if (check_command(&command) == 0) {
         machine->command = command.text;
-        announce(request, machine);
+        announce(request, machine, symbols);
         result = machine_run(machine, &log);
         status = judge(request, &result, &log);
         if (result.tail.length != 0 && (log.end == END_CRASH || status == EXIT_CRASH))
@@ -300,7 +301,7 @@ static int run_image(const struct run_request *request, const struct image *imag
         .input = choose_input(image),
     };
     uint64_t root_size = 0;
-    char *path = NULL;
+    char *path = NULL, *symbols = NULL;
     int status = EXIT_FAILED;
 
     if (request->guest.root != NULL) {
@@ -311,13 +312,15 @@ static int run_image(const struct run_request *request, const struct image *imag
     }
     machine.modules_size = image->size + root_size;
     machine.hypervisor_fd = open_hypervisor(request, &path);
-    machine.hypervisor_path = path;
+    if (machine.hypervisor_fd >= 0)
+        symbols = find_hypervisor_symbols(path);
     if (machine.hypervisor_fd >= 0 && image_check_memory(image, root_size, machine.memory) == 0)
-        status = boot(request, &machine, image);
+        status = boot(request, &machine, image, symbols);
     if (machine.hypervisor_fd >= 0)
         close(machine.hypervisor_fd);
     if (machine.root_fd >= 0)
         close(machine.root_fd);
+    free(symbols);
     free(path);
     return status;
 }

@@ -32,9 +32,8 @@ struct machine {
     const char *kvm_problem; /* NULL: use KVM; else why not, and TCG is used */
     const char *cpu;         /* QEMU's name of a processor model */
     unsigned cpus;
-    uint64_t memory;             /* of the domain, bytes */
-    uint64_t modules_size;       /* of image and root archive, bytes */
-    const char *hypervisor_path; /* for messages and symbols */
+    uint64_t memory;       /* of the domain, bytes */
+    uint64_t modules_size; /* of image and root archive, bytes */
     int hypervisor_fd;
     int image_fd;
     int root_fd;         /* -1: no root archive */

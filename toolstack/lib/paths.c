@@ -82,6 +82,19 @@ char *find_xen(void)
     return path;
 }
 
+char *find_hypervisor_symbols(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    char *symbols;
+
+    if (dot == NULL || asprintf(&symbols, "%.*s.64", (int)(dot - path), path) < 0)
+        return NULL;
+    if (access(symbols, R_OK) == 0)
+        return symbols;
+    free(symbols);
+    return NULL;
+}
+
 bool have_program(const char *name)
 {
     const char *path = getenv("PATH");

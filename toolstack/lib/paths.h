@@ -20,6 +20,12 @@ char *find_compiler(void);
 char *find_hypervisor(void);
 char *find_xen(void);
 
+/*
+ * The file with the symbols of the hypervisor at path: coracle.64 beside coracle.elf, which as a 32-bit file
+ * cannot hold them. NULL when it is not there; the caller frees it.
+ */
+char *find_hypervisor_symbols(const char *path);
+
 /* Whether a program of that name is in PATH (or is executable, when the name has a slash). */
 bool have_program(const char *name);
 
