@@ -1,2 +1,36 @@
 # SPDX-License-Identifier: MIT
 include libos/sysroot.mk
+
+# libcoracle.a: every C and assembly file of these folders. The first four run in interrupt context too, so the
+# compiler must not use SSE registers there (an upcall saves none).
+LIBOS_PLAIN := init core xen front
+LIBOS_SSE := posix fs
+
+LIBOS_CFLAGS = $(GUEST_CFLAGS) $(SYSROOT_CFLAGS) -isystem $(BUILD)/libos/abi -fno-omit-frame-pointer -ffunction-sections \
+	-fdata-sections -Ilibos/include
+LIBOS_PLAIN_SRC := $(foreach d,$(LIBOS_PLAIN),$(wildcard libos/$(d)/*.c) $(wildcard libos/$(d)/*.S))
+LIBOS_SSE_SRC := $(foreach d,$(LIBOS_SSE),$(wildcard libos/$(d)/*.c) $(wildcard libos/$(d)/*.S))
+LIBOS_OBJ := $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC) $(LIBOS_SSE_SRC))
+
+$(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC)): LIBOS_REGS := -mgeneral-regs-only
+
+$(LIBOS_OBJ): $(BUILD)/libos/%.o: libos/% | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(LIBOS_CFLAGS) $(LIBOS_REGS) -c -o $@ $<
+
+# The public Xen headers alone, out of the host's include folder.
+$(BUILD)/libos/abi/xen:
+	@mkdir -p $(@D) && ln -sfn /usr/include/xen $@
+
+$(LIBCORACLE): $(LIBOS_OBJ)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+-include $(LIBOS_OBJ:.o=.d)
+
+ALL += $(LIBCORACLE)
+
+UNIT_TESTS += cmdline
+UNIT_SRC_cmdline := libos/init/cmdline.c

@@ -31,11 +31,12 @@ struct cor_timer {
     uint64_t deadline;
     void (*fire)(struct cor_timer *timer);
     /* private */
-    uint32_t index; /* place in the vCPU's heap plus one, 0 when not set */
+    bool set;
+    struct cor_timer *child, *next, *prev; /* in the vCPU's heap */
 };
 
-/* Sets (or moves) the timer to deadline. Any context. -ENOMEM when 4,096 timers are set on this vCPU. */
-int cor_timer_set(struct cor_timer *timer, uint64_t deadline);
+/* Sets (or moves) the timer to deadline on the calling vCPU. Any context. */
+void cor_timer_set(struct cor_timer *timer, uint64_t deadline);
 
 /* Stops the timer; true if it was set, false if it had fired or was never set. Any context. */
 bool cor_timer_cancel(struct cor_timer *timer);

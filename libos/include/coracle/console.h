@@ -15,6 +15,16 @@
  */
 void cor_console_write(const void *data, size_t length);
 
+/* Waits until the other end has taken all that was written (a ring; nothing to do else), but not longer than
+ * a second. Any context. */
+void cor_console_drain(void);
+
+/*
+ * Waits until the other end has taken all that was written (only a ring has that delay), but not longer than
+ * a second. Any context.
+ */
+void cor_console_drain(void);
+
 /*
  * Takes up to length bytes of input without waiting; returns how many, 0 if there are none now. Any thread.
  * The first call enables input events.

@@ -25,6 +25,12 @@ noreturn void cor_exit(int status);
 noreturn void cor_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * The end of cor_panic alone, for callers that have printed their message (and, if they want, cor_backtrace):
+ * SIGABRT's default action is this as well.
+ */
+noreturn void cor_crash(void);
+
+/*
  * A message line "coracle: ..." on the console, in any context.
  */
 void cor_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

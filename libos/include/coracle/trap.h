@@ -26,8 +26,9 @@ struct cor_trap_frame {
 /*
  * Called for a fault of a thread, in the thread's context on its stack, with events as the thread had them,
  * before the libOS gives up. signo and code are POSIX's (SIGSEGV, SEGV_MAPERR ...), address is what si_addr
- * shows. Return nonzero: handled, continue with *frame; 0: the libOS prints the fault and the domain
- * crashes. NULL (the start value): every fault is fatal. Nested faults (a fault within the hook) are fatal.
+ * shows. Return nonzero: handled, continue with *frame; 0: the libOS prints the fault and the domain crashes.
+ * NULL (the start value): every fault is fatal. The hook may leave by longjmp; it must itself return 0 for a
+ * fault of its own code, as the libOS cannot tell that from a fault in a signal handler.
  */
 extern int (*cor_fault_to_signal)(struct cor_trap_frame *frame, int signo, int code, void *address);
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame allocator. Three sources, in this order:
+ *
+ *   free list   frames that were given back: a stack of frame numbers
+ *   fresh       frames that nobody has used since the domain was built: one counter runs through them, so
+ * nothing is prepared at boot, whatever the size of the domain linear      frames that the builder has mapped
+ * behind the image. The heap takes them from below, already mapped; when the others run out, they are taken
+ * from above and unmapped
+ *
+ * The free list is an array in its own part of the address space. When it is full, the very frame that is to
+ * be freed becomes its next page.
+ */
+#include "libos/core/frames.h"
+#include "libos/core/layout.h"
+#include "libos/core/pagetable.h"
+#include "pvboot/hypercall.h"
+
+#define PER_PAGE 1024u /* entries of the free list in a page */
+
+static struct {
+    const unsigned long *p2m;
+    uint64_t total;
+    uint64_t fresh;                /* next frame that was never used */
+    uint64_t linear_next;          /* the heap's next linear frame */
+    uint64_t linear_end;           /* first frame that is not linear, or was taken from above */
+    uint32_t free_count;           /* entries of the free list */
+    uint32_t free_capacity;        /* entries for which memory is mapped */
+    uint32_t free_first[PER_PAGE]; /* the list's first entries: no page need be found for these */
+} frames;
+
+static uint32_t *free_entry(uint32_t index)
+{
+    return index < PER_PAGE ? &frames.free_first[index] : (uint32_t *)COR_FREE_LIST + index;
+}
+
+void cor_frames_init(const start_info_t *si, uint64_t first, uint64_t mapped_end)
+{
+    frames.p2m = (const unsigned long *)si->mfn_list;
+    frames.total = si->nr_pages;
+    frames.linear_next = first;
+    frames.linear_end = mapped_end < frames.total ? mapped_end : frames.total;
+    frames.fresh = frames.linear_end;
+    frames.free_capacity = PER_PAGE;
+}
+
+uint64_t cor_pfn_to_mfn(uint64_t pfn)
+{
+    return frames.p2m[pfn];
+}
+
+uint64_t cor_mfn_to_pfn(uint64_t mfn)
+{
+    return machine_to_phys_mapping[mfn];
+}
+
+uint64_t cor_linear_address(uint64_t pfn)
+{
+    return (uint64_t)__virt_base + pfn * COR_PAGE_SIZE;
+}
+
+bool cor_linear_claim(uint64_t va)
+{
+    if (frames.linear_next >= frames.linear_end || va != cor_linear_address(frames.linear_next)) {
+        return false;
+    }
+    frames.linear_next++;
+    return true;
+}
+
+uint64_t cor_frame_alloc(void)
+{
+    if (frames.free_count) {
+        return *free_entry(--frames.free_count);
+    }
+    while (frames.fresh < frames.total) {
+        uint64_t pfn = frames.fresh++;
+        if (frames.p2m[pfn] != INVALID_P2M_ENTRY) {
+            return pfn;
+        }
+    }
+    if (frames.linear_next < frames.linear_end) {
+        uint64_t pfn = --frames.linear_end;
+        if (cor_pte_read(cor_linear_address(pfn))) {
+            hypercall_update_va_mapping(cor_linear_address(pfn), 0, UVMF_INVLPG | UVMF_LOCAL);
+        }
+        return pfn;
+    }
+    return COR_NO_FRAME;
+}
+
+/* Makes pfn the next page of the free list. False if a page table was needed and not to be had. */
+static bool extend_free_list(uint64_t pfn)
+{
+    uint64_t va = COR_FREE_LIST + 4ul * frames.free_capacity;
+    uint64_t entry = va < COR_FREE_LIST + COR_FREE_LIST_MAX ? cor_pte_address(va, true) : 0;
+    struct cor_batch batch;
+
+    if (!entry) {
+        return false;
+    }
+    cor_batch_init(&batch);
+    cor_batch_add(&batch, entry, cor_pfn_to_mfn(pfn) << 12 | cor_pte_flags(COR_PROT_READ | COR_PROT_WRITE));
+    if (!cor_batch_flush(&batch)) {
+        return false;
+    }
+    frames.free_capacity += PER_PAGE;
+    return true;
+}
+
+void cor_frame_free(uint64_t pfn)
+{
+    if (frames.free_count == frames.free_capacity && extend_free_list(pfn)) {
+        return;
+    }
+    /*
+     * If the list could not grow, the attempt took frames from it for tables, so there is room; the one case
+     * without room is a list of 16 Mi frames, larger than any domain that the layout allows.
+     */
+    if (frames.free_count < frames.free_capacity) {
+        *free_entry(frames.free_count++) = (uint32_t)pfn;
+    }
+}
+
+uint64_t cor_frames_free(void)
+{
+    return frames.free_count + (frames.total - frames.fresh) + (frames.linear_end - frames.linear_next);
+}
+
+uint64_t cor_frames_total(void)
+{
+    return frames.total;
+}
