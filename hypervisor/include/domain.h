@@ -95,6 +95,7 @@ struct vcpu {
     /* Mode and tables: changed by the vCPU itself, or while it does not run. */
     bool kernel_mode;
     bool initialised; /* VCPUOP_initialise was done (vCPU 0: by the builder) */
+    unsigned gdt_cpu; /* 1 + processor whose GDT page its block shows; 0: none */
     mfn_t cr3_kernel, cr3_user; /* pinned by a type reference; MFN_INVALID: none */
     mfn_t old_table; /* a table whose teardown was preempted: finished before the next MMU call; MFN_INVALID: none */
     uint64_t *window_ptes; /* heap address of the page-table entries of its windows */
@@ -252,11 +253,5 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned id)
 
 /* The domain that was started at boot; it is told of VIRQ_CONSOLE and takes the machine along when it shuts down. */
 extern struct domain *initial_domain;
-
-/*
- * Gives a vCPU that does not run the state that VCPUOP_initialise (or the builder) describes, after checking all of it. 0,
- * -EINVAL (a value that the ABI forbids, a base pointer that is no L4), -EAGAIN (page tables validated in part: call again).
- */
-int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 
 #endif
