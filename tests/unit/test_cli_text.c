@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes, quoting of command lines, and quoting of stdin. */
+#include "libos/init/cmdline.h"
 #include "toolstack/lib/cmdline.h"
 #include "toolstack/lib/console_input.h"
 #include "toolstack/lib/size.h"
@@ -75,6 +76,38 @@ static void test_command_quoting(void **state)
     expect_words((const char *[]){"script.lua", "-x", "a=b,c", NULL}, "script.lua -x a=b,c");
     expect_words((const char *[]){"a b", "", "it's", NULL}, "'a b' '' 'it'\\''s'");
     expect_words((const char *[]){"\"", "\\", "$HOME", "a\nb", NULL}, "'\"' '\\' '$HOME' 'a\nb'");
+}
+
+/* What the tool quotes, the libOS takes apart into the same words. */
+static void test_libos_reads_the_same_words(void **state)
+{
+    static const char alphabet[] = "ab -'\"\\$`,=\t\n|x4;";
+    static struct cmdline cmdline;
+    char words[8][12], line[CMDLINE_MAX];
+
+    (void)state;
+    srand(1);
+    for (unsigned round = 0; round < 5000; round++) {
+        struct text command = {0};
+        unsigned count = (unsigned)rand() % 8;
+
+        command_add_word(&command, "name=x");
+        command_add_word(&command, "--");
+        for (unsigned i = 0; i < count; i++) {
+            size_t length = (size_t)rand() % (sizeof(words[0]) - 1);
+
+            for (size_t j = 0; j < length; j++)
+                words[i][j] = alphabet[(size_t)rand() % (sizeof(alphabet) - 1)];
+            words[i][length] = '\0';
+            command_add_word(&command, words[i]);
+        }
+        strcpy(line, command.text);
+        cor_cmdline_parse(&cmdline, line);
+        assert_int_equal(cmdline.argc, count + 1);
+        for (unsigned i = 0; i < count; i++)
+            assert_string_equal(cmdline.argv[i + 1], words[i]);
+        free(command.text);
+    }
 }
 
 static void test_command_grows(void **state)
@@ -163,11 +196,17 @@ static void test_terminal_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_bad_sizes),
-        cmocka_unit_test(test_format_size),   cmocka_unit_test(test_command_quoting),
-        cmocka_unit_test(test_command_grows), cmocka_unit_test(test_qemu_quoting),
-        cmocka_unit_test(test_grub_quoting),  cmocka_unit_test(test_environment_names),
-        cmocka_unit_test(test_input_quoting), cmocka_unit_test(test_terminal_keys),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bad_sizes),
+        cmocka_unit_test(test_format_size),
+        cmocka_unit_test(test_command_quoting),
+        cmocka_unit_test(test_command_grows),
+        cmocka_unit_test(test_libos_reads_the_same_words),
+        cmocka_unit_test(test_qemu_quoting),
+        cmocka_unit_test(test_grub_quoting),
+        cmocka_unit_test(test_environment_names),
+        cmocka_unit_test(test_input_quoting),
+        cmocka_unit_test(test_terminal_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
