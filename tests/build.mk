@@ -53,16 +53,24 @@ endef
 $(foreach topic,$(ABI_TOPICS),$(eval $(call abi_guest,$(topic))))
 -include $(wildcard $(BUILD)/tests/abi/*/*.d)
 
+# ---- system tests: C programs for the libOS; see tests/runner/system.py ----
+SYSTEM_GUESTS := $(patsubst tests/system/guests/%.c,$(BUILD)/tests/system/%.elf,$(wildcard tests/system/guests/*.c))
+$(BUILD)/tests/system/%.elf: tests/system/guests/%.c $(CORACLE_CC) $(SYSROOT_READY)
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)flags=$$(sed -n 's/^[ */]*build: *//p' $<); $(CORACLE_CC) -g -Wall -Wextra $${flags:--O2} -o $@ $<
+
 # ---- targets; T=unit/NAME, abi/TOPIC, abi/TOPIC/BOOT, system/NAME selects, with several words allowed ----
 T ?=
 J ?= 2
 RUN_TESTS = tests/run --build $(BUILD) --jobs $(J)
-.PHONY: test test-unit test-abi test-system test-deps test-guests test-unit-programs
+.PHONY: test test-unit test-abi test-system test-guests test-unit-programs test-system-guests
 test-unit-programs: $$(UNIT_BIN)
 test-guests: $(ABI_GUESTS)
+test-system-guests: $(SYSTEM_GUESTS)
 
 ## test: everything: unit, ABI (on Coracle and on stock Xen) and system tests; T=abi/events runs one
-test: all test-unit-programs test-guests
+test: all test-unit-programs test-guests test-system-guests
 	$(RUN_TESTS) $(T)
 
 ## test-unit: unit tests on the host
@@ -74,5 +82,5 @@ test-abi: all test-guests
 	$(RUN_TESTS) $(or $(T),abi)
 
 ## test-system: whole machines
-test-system: all
+test-system: all test-system-guests
 	$(RUN_TESTS) $(or $(T),system)
