@@ -7,6 +7,7 @@
 #ifndef PVBOOT_ABI_H
 #define PVBOOT_ABI_H
 
+#include <stdint.h>
 #include <xen/xen-compat.h>
 #if __XEN_INTERFACE_VERSION__ == 0
 #undef __XEN_INTERFACE_VERSION__

@@ -259,7 +259,7 @@ static void check_mappings(void)
 
 static void check_p2m(void)
 {
-    uint64_t *list = malloc(s.layout.p2m_pages * 4096);
+    uint64_t *list = calloc(s.layout.p2m_pages, 4096);
 
     read_guest(s.layout.p2m_va, list, s.layout.p2m_pages * 4096);
     for (uint64_t pfn = 0; pfn < s.layout.p2m_pages * 512; pfn++)
