@@ -85,7 +85,7 @@ static void *op_map(void *user, uint64_t pfn, uint64_t *count)
     assert_null(machine->open);
     assert_true(*count >= 1 && pfn < machine->nr_pages && *count <= machine->nr_pages - pfn);
     machine->calls++;
-    if (machine->fail_after-- == 0)
+    if (*count == 0 || machine->fail_after-- == 0)
         return NULL;
     *count = 1 + test_random(&seed) % *count;
     machine->open = malloc(*count * PVBOOT_PAGE_SIZE);
