@@ -32,27 +32,22 @@ static void print_help(void)
 struct build_request {
     bool has_input;
     bool has_output;
-    bool links; /* not stopped by -c, -S or -E */
+    bool links; /* not stopped before that, as by -c */
 };
 
-static bool takes_value(const char *option)
+static bool is_one_of(const char *word, const char *const *list)
 {
-    static const char *const options[] = {"-D", "-U",       "-I",       "-L",       "-l",
-                                          "-x", "-include", "-isystem", "-Xlinker", "-T"};
-
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        if (strcmp(option, options[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool stops_early(const char *option)
-{
-    return strcmp(option, "-c") == 0 || strcmp(option, "-S") == 0 || strcmp(option, "-E") == 0;
+    while (*list != NULL && strcmp(word, *list) != 0)
+        list++;
+    return *list != NULL;
 }
 
 static struct build_request read_request(int argc, char **argv)
 {
+    static const char *const without_link[] = {"-c", "-S", "-E", "-M", "-MM", "-r", "-fsyntax-only", NULL};
+    static const char *const with_value[] = {"-D",  "-U",  "-I",  "-L",       "-l",       "-x",
+                                             "-u",  "-z",  "-T",  "-include", "-isystem", "-e",
+                                             "-MF", "-MT", "-MQ", "-Xlinker", NULL};
     struct build_request request = {.links = true};
 
     for (int i = 1; i < argc; i++) {
@@ -61,9 +56,9 @@ static struct build_request read_request(int argc, char **argv)
         if (strncmp(argument, "-o", 2) == 0) {
             request.has_output = true;
             i += argument[2] == '\0';
-        } else if (stops_early(argument)) {
+        } else if (is_one_of(argument, without_link)) {
             request.links = false;
-        } else if (takes_value(argument)) {
+        } else if (is_one_of(argument, with_value)) {
             i++;
         } else if (argument[0] != '-' || argument[1] == '\0') {
             request.has_input = true;

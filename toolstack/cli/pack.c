@@ -256,7 +256,7 @@ static int pack_into(const struct stage *stage, const struct pack_request *reque
 
 static int pack_image(const struct pack_request *request, const struct image *image)
 {
-    struct stage stage;
+    struct stage stage = {0};
     int result;
 
     if (stage_open(&stage) != 0)
