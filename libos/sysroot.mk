@@ -45,7 +45,7 @@ SYSROOT_HEADERS := $(SYSROOT)/include/.stamp
 
 GCC_INCLUDE = $(shell $(GUEST_CC) -print-file-name=include)
 SYSROOT_CFLAGS = -nostdinc -isystem libos/include -isystem $(NEWLIB_DIR)/include -isystem $(GCC_INCLUDE) \
-	 -U__linux__ -U__linux -Ulinux -U__gnu_linux__ -D__coracle__=1
+	-U__linux__ -U__linux -Ulinux -U__gnu_linux__ -D__coracle__=1 -D_GNU_SOURCE
 
 # The headers of libos/include that newlib itself is compiled with: those that fix layouts or features. A change of one
 # builds newlib anew; the others are for libos and programs only.
