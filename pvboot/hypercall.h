@@ -134,9 +134,11 @@ static inline long hypercall_stack_switch(unsigned long ss, unsigned long esp)
 }
 
 /*
- * Return through the hypervisor. frame is what an iretq would pop; flags is 0 or VGCF_in_syscall (then rcx
- * and r11 are not restored). rax, rcx and r11 of the target are undefined: code that must restore them builds
- * struct iret_context on the stack itself and jumps to the page's entry.
+ * Return through the hypervisor. frame is what an iretq would pop. The low bits of its cs say where to: 3 is
+ * user mode (which needs user page tables), 0 kernel mode, so a kernel returns to itself with FLAT_KERNEL_CS
+ * & ~3. flags is 0 or VGCF_in_syscall (then rcx and r11 are not restored). rax, rcx and r11 of the target are
+ * undefined: code that must restore them builds struct iret_context on the stack itself and jumps to the
+ * page's entry.
  */
 struct hypercall_iret_frame {
     uint64_t rip, cs, rflags, rsp, ss;
