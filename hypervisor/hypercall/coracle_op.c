@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Our own extension (pvboot/coracle_abi.h): exit status and boot marks. */
+#include "hypervisor/include/clock.h"
+#include "hypervisor/include/domain.h"
+#include "hypervisor/include/hypercall.h"
+#include "pvboot/coracle_abi.h"
+
+long do_coracle_op(unsigned long op, unsigned long arg)
+{
+    struct domain *d = current_domain();
+
+    switch ((unsigned)op) {
+    case CORACLE_OP_EXIT_STATUS:
+        if (arg > 255) {
+            return -EINVAL;
+        }
+        d->exit_status = (unsigned)arg;
+        return 0;
+    case CORACLE_OP_MARK:
+        if (arg < CORACLE_MARK_ENTRY || arg > CORACLE_MARK_EXIT) {
+            return -EINVAL;
+        }
+        d->marks[arg] = rdtsc();
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
