@@ -50,6 +50,40 @@ static void test_as_stock_xen_lays_out(void **state)
     assert_int_equal(layout.used_pages, 1024);
 }
 
+/* The same image with INIT_P2M and MOD_START_PFN: what Xen 4.17 wrote into start_info. */
+static void test_as_stock_xen_with_p2m_elsewhere(void **state)
+{
+    struct pvboot_notes notes = image(0x400000, 0x415000);
+
+    (void)state;
+    notes.p2m_base = 0x8000000000;
+    notes.unmapped_initrd = true;
+    assert_int_equal(lay_out(&notes, 0x4000, 938, true), PVBOOT_OK);
+    assert_int_equal(layout.start_info_va, 0x415000);
+    assert_int_equal(layout.pt_va, 0x416000);
+    assert_int_equal(layout.nr_pt_frames, 5);
+    assert_int_equal(layout.p2m_va, 0x8000000000);
+    assert_int_equal(layout.initrd_va, 0);
+    assert_int_equal(layout.initrd_pfn, 0x400);
+    assert_int_equal(layout.first_p2m_pfn, 0x401);
+    assert_int_equal(layout.nr_p2m_frames, 0x23);
+}
+
+/* Debian's PV-GRUB (grub-x86_64-xen.bin) with dom0_mem=16M, as Xen 4.17 prints it. */
+static void test_as_stock_xen_lays_out_pv_grub(void **state)
+{
+    struct pvboot_notes notes = image(0, 0x613dc8);
+
+    (void)state;
+    assert_int_equal(lay_out(&notes, 4096, 0, true), PVBOOT_OK);
+    assert_int_equal(layout.p2m_va, 0x614000);
+    assert_int_equal(layout.start_info_va, 0x61c000);
+    assert_int_equal(layout.pt_va, 0x61d000);
+    assert_int_equal(layout.nr_pt_frames, 7);
+    assert_int_equal(layout.stack_end_va, 0x625000);
+    assert_int_equal(layout.v_end, 0x800000);
+}
+
 static void test_other_domains_have_rings(void **state)
 {
     struct pvboot_notes notes = image(0x400000, 0x415000);
@@ -278,6 +312,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_stock_xen_lays_out),
+        cmocka_unit_test(test_as_stock_xen_with_p2m_elsewhere),
+        cmocka_unit_test(test_as_stock_xen_lays_out_pv_grub),
         cmocka_unit_test(test_other_domains_have_rings),
         cmocka_unit_test(test_padding),
         cmocka_unit_test(test_memory_sizes),
