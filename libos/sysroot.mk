@@ -43,7 +43,7 @@ NEWLIB_STAMP := $(BUILD)/newlib/stamp
 LIBCORACLE := $(SYSROOT)/lib/libcoracle.a
 SYSROOT_HEADERS := $(SYSROOT)/include/.stamp
 
-GCC_INCLUDE = $(shell $(GUEST_CC) -print-file-name=include)
+GCC_INCLUDE = $(eval GCC_INCLUDE := $(shell $(GUEST_CC) -print-file-name=include))$(GCC_INCLUDE)
 SYSROOT_CFLAGS = -nostdinc -isystem libos/include -isystem $(NEWLIB_DIR)/include -isystem $(GCC_INCLUDE) \
 	-U__linux__ -U__linux -Ulinux -U__gnu_linux__ -D__coracle__=1 -D_GNU_SOURCE
 

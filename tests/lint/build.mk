@@ -21,7 +21,8 @@ lint_room_flags = $(lint_flags_$(subst /,_,$(1)))
 
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-house
 ## lint: format, clang-tidy, cppcheck and the rules of the house; FILES="..." narrows it
-lint: lint-format lint-house lint-cppcheck lint-tidy
+lint:
+	@$(MAKE) --no-print-directory -k lint-format lint-house lint-cppcheck lint-tidy
 
 lint-format:
 	$(call say,LINT,format)

@@ -67,7 +67,7 @@ static bool starts(const char *word, const char *start)
     return strncmp(word, start, strlen(start)) == 0;
 }
 
-_Noreturn void fail(const char *pattern, ...)
+_Noreturn void give_up(const char *pattern, ...)
 {
     va_list values;
 
@@ -84,7 +84,7 @@ static char *format_values(const char *pattern, va_list values)
     char *text;
 
     if (vasprintf(&text, pattern, values) < 0)
-        fail("out of memory");
+        give_up("out of memory");
     return text;
 }
 
@@ -105,7 +105,7 @@ static void append(struct words *words, char *word)
         words->room = words->room * 2 + 64;
         words->list = realloc(words->list, words->room * sizeof(*words->list));
         if (words->list == NULL)
-            fail("out of memory");
+            give_up("out of memory");
     }
     words->list[words->count++] = word;
     words->list[words->count] = NULL;
@@ -130,7 +130,7 @@ char **copy_words(const struct words *words)
     char **list = malloc((words->count + 1) * sizeof(*list));
 
     if (list == NULL)
-        fail("out of memory");
+        give_up("out of memory");
     for (size_t i = 0; i < words->count; i++)
         list[i] = words->list[i];
     list[words->count] = NULL;
@@ -141,22 +141,22 @@ char **copy_words(const struct words *words)
 static void refuse(const char *word)
 {
     if (strcmp(word, "-shared") == 0)
-        fail("-shared: a guest is one static image and loads no shared libraries; build the library as an "
-             "archive (.a), "
-             "for configure scripts with --disable-shared");
+        give_up("-shared: a guest is one static image and loads no shared libraries; build the library as an "
+                "archive (.a), "
+                "for configure scripts with --disable-shared");
     if (strcmp(word, "-m32") == 0 || strcmp(word, "-mx32") == 0 || strcmp(word, "-m16") == 0)
-        fail("%s: guests are 64-bit programs", word);
+        give_up("%s: guests are 64-bit programs", word);
     if (starts(word, "-fsanitize="))
-        fail("%s: there is no sanitizer runtime for guests; run such tests on the host", word);
+        give_up("%s: there is no sanitizer runtime for guests; run such tests on the host", word);
     if (strcmp(word, "-pg") == 0 || strcmp(word, "--coverage") == 0 ||
         strcmp(word, "-fprofile-generate") == 0)
-        fail("%s: there is no profiling runtime for guests; run such tests on the host", word);
+        give_up("%s: there is no profiling runtime for guests; run such tests on the host", word);
 }
 
 static void refuse_language(const char *language)
 {
     if (starts(language, "c++") || starts(language, "objective-c"))
-        fail("-x %s: only C and assembly are supported for guests", language);
+        give_up("-x %s: only C and assembly are supported for guests", language);
 }
 
 static void refuse_source(const char *name)
@@ -166,7 +166,7 @@ static void refuse_source(const char *name)
     const char *dot = strrchr(name, '.');
 
     if (dot != NULL && is_one_of(dot, suffixes, COUNT(suffixes)))
-        fail("%s: only C and assembly are supported for guests, this looks like another language", name);
+        give_up("%s: only C and assembly are supported for guests, this looks like another language", name);
 }
 
 /* The value of an option that may be joined (-Ldir) or the next word (-L dir). */
@@ -175,7 +175,7 @@ static const char *value_of(const char *word, size_t name, int *i, int argc, cha
     if (word[name] != '\0')
         return word + name;
     if (*i + 1 >= argc)
-        fail("%s needs a value", word);
+        give_up("%s needs a value", word);
     return argv[++*i];
 }
 

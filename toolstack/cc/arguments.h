@@ -43,6 +43,6 @@ char **copy_words(const struct words *words);
 char *format(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says "coracle-cc: error: ..." and ends the program with 1, as gcc does. */
-_Noreturn void fail(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void give_up(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -18,3 +18,6 @@ $(CORACLE_CC): $(CORACLE_CC_OBJ)
 -include $(CORACLE_CC_OBJ:.o=.d)
 
 ALL += $(CORACLE_CC)
+
+UNIT_TESTS += cc_arguments
+UNIT_SRC_cc_arguments := toolstack/cc/arguments.c

@@ -54,7 +54,7 @@ static void find_sysroot(char sysroot[PATH_MAX])
     ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
     if (length <= 0)
-        fail("cannot find my own place: /proc/self/exe is not readable; is /proc mounted?");
+        give_up("cannot find my own place: /proc/self/exe is not readable; is /proc mounted?");
     own[length] = '\0';
     *strrchr(own, '/') = '\0';
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -62,9 +62,10 @@ static void find_sysroot(char sysroot[PATH_MAX])
         if (realpath(candidate, sysroot) != NULL)
             return;
     }
-    fail("expected the guests' headers and libraries in %s%s or %s%s, found neither; run make in the source "
-         "tree",
-         own, places[0], own, places[1]);
+    give_up(
+        "expected the guests' headers and libraries in %s%s or %s%s, found neither; run make in the source "
+        "tree",
+        own, places[0], own, places[1]);
 }
 
 /* The directory of gcc's own headers (stddef.h and the like), by asking gcc. */
@@ -77,7 +78,7 @@ static void find_gcc_headers(const char *gcc, char path[PATH_MAX])
     snprintf(command, sizeof(command), "'%s' -print-file-name=include", gcc);
     answer = popen(command, "r");
     if (answer == NULL || fgets(path, PATH_MAX, answer) == NULL || pclose(answer) != 0)
-        fail("cannot run %s; install the package gcc, or set CORACLE_GCC", gcc);
+        give_up("cannot run %s; install the package gcc, or set CORACLE_GCC", gcc);
     length = strcspn(path, "\n");
     path[length] = '\0';
 }
@@ -130,10 +131,11 @@ static void add_user_words(struct words *out, const struct request *request, con
             continue;
         path = find_library(request, sysroot, word + 2);
         if (path == NULL)
-            fail("cannot find the library %s as a static library for guests, neither in a -L directory nor "
-                 "in %s/lib; "
-                 "build it with coracle-cc (the host's libraries cannot run in a guest)",
-                 word, sysroot);
+            give_up(
+                "cannot find the library %s as a static library for guests, neither in a -L directory nor "
+                "in %s/lib; "
+                "build it with coracle-cc (the host's libraries cannot run in a guest)",
+                word, sysroot);
         add(out, path);
     }
 }
@@ -229,5 +231,5 @@ int main(int argc, char **argv)
             add_libraries(&out, &request, sysroot);
     }
     execvp(gcc, out.list);
-    fail("cannot run %s: %s; install the package gcc, or set CORACLE_GCC", gcc, strerror(errno));
+    give_up("cannot run %s: %s; install the package gcc, or set CORACLE_GCC", gcc, strerror(errno));
 }
