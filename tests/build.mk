@@ -58,7 +58,7 @@ SYSTEM_GUESTS := $(patsubst tests/system/guests/%.c,$(BUILD)/tests/system/%.elf,
 $(BUILD)/tests/system/%.elf: tests/system/guests/%.c $(CORACLE_CC) $(SYSROOT_READY)
 	$(call say,IMAGE,$@)
 	@mkdir -p $(@D)
-	$(Q)flags=$$(sed -n 's/^[ */]*build: *//p' $<); $(CORACLE_CC) -g -Wall -Wextra $${flags:--O2} -o $@ $<
+	$(Q)flags=$$(sed -n 's/^[ */]*build: *//; T; s/ run:.*//; s/ *\*\/.*//; p' $<); $(CORACLE_CC) -g -Wall -Wextra $${flags:--O2} -o $@ $<
 
 # ---- targets; T=unit/NAME, abi/TOPIC, abi/TOPIC/BOOT, system/NAME selects, with several words allowed ----
 T ?=

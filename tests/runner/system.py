@@ -25,13 +25,27 @@ DEFAULTS = {'name': '', 'args': '', 'stdin': '', 'exit': '0', 'out': '', 'err': 
             'memory': '', 'root': '', 'timeout': '60', 'on': 'both'}
 
 
+def directives(path, word):
+    """What follows `word:` in the file's first comments. The formatter may have refilled the lines: a directive goes
+    on to the next one, to an empty line or to the comment's end."""
+    with open(path, encoding='utf-8') as file:
+        head = file.read(6000)
+    found = []
+    for comment in re.findall(r'/\*(.*?)\*/', head, re.DOTALL):
+        for paragraph in re.split(r'\n[ *]*\n', comment):
+            text = re.sub(r'\s*\n[ *]*', ' ', paragraph)
+            found += re.findall(r'\b%s: (.*?)(?=\b(?:run|build): |$)' % word, text)
+    return found
+
+
 def parse_runs(path):
     """The run lines of a guest's source."""
     runs = []
-    with open(path, encoding='utf-8') as file:
-        head = file.read(4000)
-    for line in re.findall(r'^[ */]*run: *(.*)$', head, re.MULTILINE):
-        keys = dict(word.partition('=')[::2] for word in shlex.split(line.replace('*/', '')))
+    for line in directives(path, 'run'):
+        try:
+            keys = dict(word.partition('=')[::2] for word in shlex.split(line))
+        except ValueError:
+            keys = {line: ''}
         if set(keys) - set(DEFAULTS):
             raise Failure('%s: not a run line: %s' % (path, line))
         runs.append(dict(DEFAULTS, **keys))
@@ -63,10 +77,22 @@ def guest_tests(context):
             path = os.path.join(folder, name)
             if not name.endswith('.c'):
                 continue
-            for keys in parse_runs(path):
-                if keys['on'] in ('both', hypervisor):
-                    tests.append(guest_test(path, prefix, name[:-2], keys, hypervisor))
+            try:
+                runs = parse_runs(path)
+            except Failure as failure:
+                tests.append(broken('%s/%s' % (prefix, name[:-2]), failure))
+                continue
+            tests += [guest_test(path, prefix, name[:-2], keys, hypervisor) for keys in runs
+                      if keys['on'] in ('both', hypervisor)]
     return tests
+
+
+def broken(name, problem):
+    """A test that could not even be read is a failed test, and the others still run."""
+    def function(_context):
+        raise Failure('cannot be read: %s' % problem)
+
+    return Test(name, function)
 
 
 def collect(context):
@@ -76,6 +102,9 @@ def collect(context):
         if name.startswith('test_') and name.endswith('.py'):
             spec = importlib.util.spec_from_file_location(name[:-3], os.path.join(folder, name))
             module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            tests += module.collect(context)
+            try:
+                spec.loader.exec_module(module)
+                tests += module.collect(context)
+            except Exception as problem:
+                tests.append(broken('system/' + name[5:-3], problem))
     return tests
