@@ -63,9 +63,9 @@ static int change_fd(int fd, const struct change *change)
     if (!file)
         return (int)posix_result(-EBADF);
     if (file->inode) {
-        cor_mutex_lock(&vfs_lock);
+        posix_lock(&vfs_lock);
         apply(file->inode, change);
-        cor_mutex_unlock(&vfs_lock);
+        posix_unlock(&vfs_lock);
         err = 0;
     }
     file_put(file);

@@ -45,23 +45,23 @@ void console_init(void)
 /* Feeds bytes to the terminal; waits while nobody reads what is there. */
 static void feed(const uint8_t *bytes, size_t len)
 {
-    cor_mutex_lock(&tty_lock);
+    posix_lock(&tty_lock);
     for (size_t i = 0; i < len; i++) {
         int signo;
 
         while (!tty_has_room(&tty)) {
             uint32_t seen = room_changed;
 
-            cor_mutex_unlock(&tty_lock);
+            posix_unlock(&tty_lock);
             cor_wait(&room_changed, seen, COR_FOREVER, COR_WAIT_UNINTERRUPTIBLE);
-            cor_mutex_lock(&tty_lock);
+            posix_lock(&tty_lock);
         }
         signo = tty_input(&tty, bytes[i]);
         if (signo)
             signal_post(signo);
     }
     input_changed++;
-    cor_mutex_unlock(&tty_lock);
+    posix_unlock(&tty_lock);
     cor_wake(&input_changed, UINT32_MAX);
     poll_changed();
 }
@@ -90,9 +90,9 @@ static int start_helper(void)
 
 void console_watch(void)
 {
-    cor_mutex_lock(&tty_lock);
+    posix_lock(&tty_lock);
     start_helper();
-    cor_mutex_unlock(&tty_lock);
+    posix_unlock(&tty_lock);
 }
 
 /* Deadline of a read with VTIME set: a tenth of a second each. */
@@ -120,7 +120,7 @@ static ssize_t console_read(struct file *file, void *buf, size_t len, off_t pos)
     (void)pos;
     if (!len)
         return 0;
-    cor_mutex_lock(&tty_lock);
+    posix_lock(&tty_lock);
     err = start_helper();
     deadline = tty.termios.c_cc[VMIN] ? COR_FOREVER : read_deadline();
     while ((n = tty_read(&tty, buf, len)) == -EAGAIN && !err && !(file->flags & O_NONBLOCK)) {
@@ -130,9 +130,9 @@ static ssize_t console_read(struct file *file, void *buf, size_t len, off_t pos)
         if (has > had)
             deadline = read_deadline();
         had = has;
-        cor_mutex_unlock(&tty_lock);
+        posix_unlock(&tty_lock);
         err = posix_wait(&input_changed, seen, deadline, true);
-        cor_mutex_lock(&tty_lock);
+        posix_lock(&tty_lock);
     }
     if (n == -EAGAIN && err == -ETIMEDOUT) {
         n = tty_read_now(&tty, buf, len);
@@ -141,7 +141,7 @@ static ssize_t console_read(struct file *file, void *buf, size_t len, off_t pos)
         n = err;
     }
     room_changed++;
-    cor_mutex_unlock(&tty_lock);
+    posix_unlock(&tty_lock);
     cor_wake(&room_changed, 1);
     return n;
 }
@@ -150,9 +150,9 @@ static ssize_t console_write(struct file *file, const void *buf, size_t len, off
 {
     (void)file, (void)pos;
     if (tty.termios.c_oflag & (ONLCR | OCRNL)) {
-        cor_mutex_lock(&tty_lock);
+        posix_lock(&tty_lock);
         tty_output(&tty, buf, len, echo);
-        cor_mutex_unlock(&tty_lock);
+        posix_unlock(&tty_lock);
     } else {
         cor_console_write(buf, len);
     }
@@ -165,21 +165,21 @@ static short console_poll(struct file *file)
     bool ready;
 
     (void)file;
-    cor_mutex_lock(&tty_lock);
+    posix_lock(&tty_lock);
     start_helper();
     tty_readable(&tty, &ready);
     if (ready)
         events |= POLLIN | POLLRDNORM;
-    cor_mutex_unlock(&tty_lock);
+    posix_unlock(&tty_lock);
     return events;
 }
 
 static int set_attributes(const struct termios *termios, bool flush)
 {
-    cor_mutex_lock(&tty_lock);
+    posix_lock(&tty_lock);
     tty_set(&tty, termios, flush);
     input_changed++;
-    cor_mutex_unlock(&tty_lock);
+    posix_unlock(&tty_lock);
     cor_wake(&input_changed, UINT32_MAX);
     return 0;
 }
@@ -191,9 +191,9 @@ static int console_ioctl(struct file *file, unsigned long request, void *argumen
     (void)file;
     switch (request) {
     case TCGETS:
-        cor_mutex_lock(&tty_lock);
+        posix_lock(&tty_lock);
         *(struct termios *)argument = tty.termios;
-        cor_mutex_unlock(&tty_lock);
+        posix_unlock(&tty_lock);
         return 0;
     case TCSETS:
     case TCSETSW:
@@ -206,10 +206,10 @@ static int console_ioctl(struct file *file, unsigned long request, void *argumen
         tty.winsize = *(const struct winsize *)argument;
         return 0;
     case FIONREAD:
-        cor_mutex_lock(&tty_lock);
+        posix_lock(&tty_lock);
         start_helper();
         *(int *)argument = (int)tty_readable(&tty, &ready);
-        cor_mutex_unlock(&tty_lock);
+        posix_unlock(&tty_lock);
         return 0;
     default:
         return -ENOTTY;
@@ -276,9 +276,9 @@ int tcflush(int fd, int queue)
     if (!err && (queue < TCIFLUSH || queue > TCIOFLUSH))
         err = -EINVAL;
     if (!err && queue != TCOFLUSH) {
-        cor_mutex_lock(&tty_lock);
+        posix_lock(&tty_lock);
         tty_flush(&tty);
-        cor_mutex_unlock(&tty_lock);
+        posix_unlock(&tty_lock);
     }
     return (int)posix_result(err);
 }

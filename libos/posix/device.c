@@ -85,9 +85,9 @@ int device_open(struct inode *inode, int flags, struct file **file)
     *file = ops ? file_new(ops, flags, inode, NULL) : NULL;
     if (*file)
         return 0;
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     inode_put(inode);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     if (major(rdev) == MAJOR_FD) {
         *file = fd_get((int)minor(rdev));
         return *file ? 0 : -ENOENT;
@@ -110,7 +110,7 @@ void devices_init(void)
 {
     struct inode *root = fs_root();
 
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     for (size_t i = 0; i < DEVICES; i++) {
         fs_unlink(root, devices[i].path); /* the archive may have brought something of the name */
         fs_mknod(root, devices[i].path, S_IFCHR | devices[i].mode, devices[i].rdev);
@@ -120,7 +120,7 @@ void devices_init(void)
     fs_symlink("../stdout", root, "/dev/fd/1");
     fs_symlink("../stderr", root, "/dev/fd/2");
     inode_put(root);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     console_init();
     open_console();
 }

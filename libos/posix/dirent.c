@@ -82,8 +82,8 @@ static int next_entry(DIR *dir, struct dirent *entry)
     uint64_t cookie;
     int more;
 
-    cor_mutex_lock(&file->pos_lock);
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&file->pos_lock);
+    posix_lock(&vfs_lock);
     cookie = (uint64_t)file->pos;
     more = fs_readdir(file->inode, &cookie, &found);
     if (more) {
@@ -94,8 +94,8 @@ static int next_entry(DIR *dir, struct dirent *entry)
         entry->d_type = type_of(found.mode);
         strcpy(entry->d_name, found.name);
     }
-    cor_mutex_unlock(&vfs_lock);
-    cor_mutex_unlock(&file->pos_lock);
+    posix_unlock(&vfs_lock);
+    posix_unlock(&file->pos_lock);
     return more;
 }
 

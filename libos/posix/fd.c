@@ -50,9 +50,9 @@ void file_put(struct file *file)
     if (file->ops->release)
         file->ops->release(file);
     if (file->inode) {
-        cor_mutex_lock(&vfs_lock);
+        posix_lock(&vfs_lock);
         inode_put(file->inode);
-        cor_mutex_unlock(&vfs_lock);
+        posix_unlock(&vfs_lock);
     }
     free(file);
 }
@@ -70,10 +70,10 @@ struct file *fd_get(int fd)
     struct slot *slot;
     struct file *file;
 
-    cor_mutex_lock(&table.lock);
+    posix_lock(&table.lock);
     slot = slot_of(fd);
     file = slot ? file_get(slot->file) : NULL;
-    cor_mutex_unlock(&table.lock);
+    posix_unlock(&table.lock);
     return file;
 }
 
@@ -129,9 +129,9 @@ int fd_install(struct file *file, int lowest, bool cloexec)
 {
     int fd;
 
-    cor_mutex_lock(&table.lock);
+    posix_lock(&table.lock);
     fd = install(file, lowest, cloexec);
-    cor_mutex_unlock(&table.lock);
+    posix_unlock(&table.lock);
     if (fd < 0)
         file_put(file);
     return fd;
@@ -141,14 +141,14 @@ int fd_install_pair(struct file *first, struct file *second, int fds[2], bool cl
 {
     int a, b = -EMFILE;
 
-    cor_mutex_lock(&table.lock);
+    posix_lock(&table.lock);
     a = install(first, 0, cloexec);
     if (a >= 0) {
         b = install(second, 0, cloexec);
         if (b < 0)
             uninstall(a);
     }
-    cor_mutex_unlock(&table.lock);
+    posix_unlock(&table.lock);
     if (a >= 0 && b >= 0) {
         fds[0] = a;
         fds[1] = b;
@@ -163,10 +163,10 @@ int close(int fd)
 {
     struct file *file = NULL;
 
-    cor_mutex_lock(&table.lock);
+    posix_lock(&table.lock);
     if (slot_of(fd))
         file = uninstall(fd);
-    cor_mutex_unlock(&table.lock);
+    posix_unlock(&table.lock);
     if (!file)
         return (int)posix_result(-EBADF);
     file_put(file);
@@ -200,7 +200,7 @@ static int replace(int from, int to, bool cloexec)
     file = fd_get(from);
     if (!file)
         return -EBADF;
-    cor_mutex_lock(&table.lock);
+    posix_lock(&table.lock);
     err = reserve(to);
     if (!err) {
         if (table.slots[to].file)
@@ -209,7 +209,7 @@ static int replace(int from, int to, bool cloexec)
             table.first_free++;
         table.slots[to] = (struct slot){.file = file, .cloexec = cloexec};
     }
-    cor_mutex_unlock(&table.lock);
+    posix_unlock(&table.lock);
     file_put(err ? file : old);
     return err ? err : to;
 }
@@ -238,14 +238,14 @@ static int descriptor_flags(int fd, bool set, int value)
     struct slot *slot;
     int result = -EBADF;
 
-    cor_mutex_lock(&table.lock);
+    posix_lock(&table.lock);
     slot = slot_of(fd);
     if (slot) {
         if (set)
             slot->cloexec = value & FD_CLOEXEC;
         result = set ? 0 : slot->cloexec ? FD_CLOEXEC : 0;
     }
-    cor_mutex_unlock(&table.lock);
+    posix_unlock(&table.lock);
     return result;
 }
 

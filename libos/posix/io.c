@@ -45,11 +45,11 @@ ssize_t file_read(struct file *file, void *buf, size_t len)
         return -EBADF;
     if (!file->ops->seekable)
         return read_at(file, buf, len, 0);
-    cor_mutex_lock(&file->pos_lock);
+    posix_lock(&file->pos_lock);
     n = read_at(file, buf, len, file->pos);
     if (n > 0)
         file->pos += n;
-    cor_mutex_unlock(&file->pos_lock);
+    posix_unlock(&file->pos_lock);
     return n;
 }
 
@@ -61,7 +61,7 @@ ssize_t file_write(struct file *file, const void *buf, size_t len)
         return -EBADF;
     if (!file->ops->seekable)
         return write_at(file, buf, len, 0);
-    cor_mutex_lock(&file->pos_lock);
+    posix_lock(&file->pos_lock);
     if ((file->flags & O_APPEND) && file->inode && S_ISREG(file->inode->mode)) {
         /* The end and the write at it are one step for all who write under pos_lock or vfs_lock: the
          * operation itself appends, and says how much; only then is the position known. */
@@ -73,7 +73,7 @@ ssize_t file_write(struct file *file, const void *buf, size_t len)
         if (n > 0)
             file->pos += n;
     }
-    cor_mutex_unlock(&file->pos_lock);
+    posix_unlock(&file->pos_lock);
     return n;
 }
 
@@ -81,9 +81,9 @@ int file_stat(struct file *file, struct stat *st)
 {
     if (file->ops->stat)
         return file->ops->stat(file, st);
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     fs_stat(file->inode, st);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     return 0;
 }
 
@@ -259,9 +259,9 @@ off_t lseek(int fd, off_t off, int whence)
 
     if (!file)
         return posix_result(-EBADF);
-    cor_mutex_lock(&file->pos_lock);
+    posix_lock(&file->pos_lock);
     result = seek(file, off, whence);
-    cor_mutex_unlock(&file->pos_lock);
+    posix_unlock(&file->pos_lock);
     file_put(file);
     return posix_result(result);
 }
@@ -283,9 +283,9 @@ int ftruncate(int fd, off_t size)
     if (!file)
         return (int)posix_result(-EBADF);
     if (writable(file) && file->inode && S_ISREG(file->inode->mode)) {
-        cor_mutex_lock(&vfs_lock);
+        posix_lock(&vfs_lock);
         err = fs_truncate(file->inode, size);
-        cor_mutex_unlock(&vfs_lock);
+        posix_unlock(&vfs_lock);
     }
     file_put(file);
     return (int)posix_result(err);

@@ -26,7 +26,7 @@ static int begin_inode(int dirfd, const char *path, int flags, struct inode **in
     err = fs_lookup(start, path, flags & AT_SYMLINK_NOFOLLOW ? FS_NOFOLLOW : 0, inode);
     inode_put(start);
     if (err)
-        cor_mutex_unlock(&vfs_lock);
+        posix_unlock(&vfs_lock);
     return err;
 }
 
@@ -196,13 +196,13 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 
     if (err)
         return (int)posix_result(err);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     err = vfs_begin(to_fd, to, &start);
     if (!err) {
         err = fs_link(inode, start, to);
         inode_put(start);
     } else {
-        cor_mutex_lock(&vfs_lock);
+        posix_lock(&vfs_lock);
     }
     vfs_end(inode);
     return (int)posix_result(err);
@@ -220,13 +220,13 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
 
     if (err)
         return (int)posix_result(err);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     err = vfs_begin(to_fd, to, &to_start);
     if (!err) {
         err = fs_rename(from_start, from, to_start, to);
         inode_put(to_start);
     } else {
-        cor_mutex_lock(&vfs_lock);
+        posix_lock(&vfs_lock);
     }
     vfs_end(from_start);
     return (int)posix_result(err);

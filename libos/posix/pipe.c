@@ -57,9 +57,9 @@ static int wait_change(struct pipe *pipe)
     uint32_t seen = pipe->changed;
     int err;
 
-    cor_mutex_unlock(&pipe->lock);
+    posix_unlock(&pipe->lock);
     err = posix_wait(&pipe->changed, seen, COR_FOREVER, true);
-    cor_mutex_lock(&pipe->lock);
+    posix_lock(&pipe->lock);
     return err;
 }
 
@@ -71,7 +71,7 @@ static ssize_t pipe_read(struct file *file, void *buf, size_t len, off_t pos)
     (void)pos;
     if (!len)
         return 0;
-    cor_mutex_lock(&pipe->lock);
+    posix_lock(&pipe->lock);
     while (pipe->head == pipe->tail && pipe->writer && !result)
         result = file->flags & O_NONBLOCK ? -EAGAIN : wait_change(pipe);
     if (pipe->head != pipe->tail) {
@@ -81,7 +81,7 @@ static ssize_t pipe_read(struct file *file, void *buf, size_t len, off_t pos)
         take(pipe, buf, (uint32_t)result);
         announce(pipe);
     }
-    cor_mutex_unlock(&pipe->lock);
+    posix_unlock(&pipe->lock);
     return result;
 }
 
@@ -104,7 +104,7 @@ static ssize_t pipe_write(struct file *file, const void *buf, size_t len, off_t 
     ssize_t err = 0;
 
     (void)pos;
-    cor_mutex_lock(&pipe->lock);
+    posix_lock(&pipe->lock);
     while (done < len) {
         uint32_t room;
 
@@ -118,7 +118,7 @@ static ssize_t pipe_write(struct file *file, const void *buf, size_t len, off_t 
         done += room;
         announce(pipe);
     }
-    cor_mutex_unlock(&pipe->lock);
+    posix_unlock(&pipe->lock);
     if (err == -EPIPE && !done)
         pthread_kill(pthread_self(), SIGPIPE);
     return done ? (ssize_t)done : err;
@@ -130,7 +130,7 @@ static short pipe_poll(struct file *file)
     uint32_t ready;
     short events = 0;
 
-    cor_mutex_lock(&pipe->lock);
+    posix_lock(&pipe->lock);
     ready = pipe->tail - pipe->head;
     if (file->flags & O_WRONLY) {
         if (!pipe->reader)
@@ -143,7 +143,7 @@ static short pipe_poll(struct file *file)
         if (!pipe->writer)
             events |= POLLHUP;
     }
-    cor_mutex_unlock(&pipe->lock);
+    posix_unlock(&pipe->lock);
     return events;
 }
 
@@ -171,14 +171,14 @@ static void pipe_release(struct file *file)
     struct pipe *pipe = file->state;
     bool last;
 
-    cor_mutex_lock(&pipe->lock);
+    posix_lock(&pipe->lock);
     if (file->flags & O_WRONLY)
         pipe->writer = false;
     else
         pipe->reader = false;
     announce(pipe);
     last = !pipe->reader && !pipe->writer;
-    cor_mutex_unlock(&pipe->lock);
+    posix_unlock(&pipe->lock);
     if (last)
         free(pipe);
 }

@@ -107,21 +107,21 @@ static void fill(uint8_t *buf, size_t len)
 
 void random_fill(void *buf, size_t len)
 {
-    cor_mutex_lock(&generator.lock);
+    posix_lock(&generator.lock);
     if (!generator.seeded) {
         seed_from_processor();
         seed_from_clocks();
         generator.seeded = true;
     }
     fill(buf, len);
-    cor_mutex_unlock(&generator.lock);
+    posix_unlock(&generator.lock);
 }
 
 void random_stir(const void *bytes, size_t len)
 {
-    cor_mutex_lock(&generator.lock);
+    posix_lock(&generator.lock);
     stir(bytes, len);
-    cor_mutex_unlock(&generator.lock);
+    posix_unlock(&generator.lock);
 }
 
 int getentropy(void *buf, size_t len)

@@ -25,40 +25,62 @@
 #define HANDLED_RESTART 1u /* a handler of an action with SA_RESTART */
 #define HANDLED_EINTR   2u /* one without */
 
+/* A key's value; it counts while seq is the key's. */
+struct specific {
+    void *value;
+    unsigned seq;
+};
+
+/*
+ * A thread's structure is one of its thread-local variables: the calling thread finds its own without a
+ * search, it needs no memory of its own, and it lives as long as the core keeps the thread (until joined).
+ */
 struct pthread {
-    struct cor_thread *thread; /* NULL until the first switch for a thread just created */
-    struct pthread *next;      /* list of all; guarded by threads_lock */
+    struct cor_thread *thread;
+    struct pthread *next; /* list of all; guarded by threads_lock */
     void *(*entry)(void *);
     void *argument;
-    bool detached, ended; /* guarded by threads_lock */
+    bool ended, helper; /* guarded by threads_lock */
     /* Only the thread itself changes the next ones. */
     sigset_t mask;
-    unsigned handled;
-    bool in_suspend; /* sigsuspend and friends: the caller puts the mask back */
-    int cancel_state;
+    sigset_t waiting; /* signals that sigwait is waiting for, although they are blocked */
+    unsigned handled; /* HANDLED_* */
+    unsigned locked;  /* locks of the libOS that it holds: no handler runs meanwhile */
+    bool deferred;    /* something to deliver came while locked */
+    int cancel_state, cancel_type;
     struct _pthread_cleanup_context *cleanup;
-    void *specific[PTHREAD_KEYS];
+    struct specific specific[PTHREAD_KEYS];
     stack_t altstack;
-    pthread_attr_t attr;
     /* Others set these. */
     volatile sigset_t pending; /* atomic */
     volatile bool cancelled;
 };
 
-extern struct pthread main_pthread;
+extern struct pthread *main_pthread;
 extern struct cor_mutex threads_lock;
 extern struct pthread *threads; /* all that have not ended; guarded by threads_lock */
 
 /* Makes the calling thread the main one. Start of the program. */
 void threads_init(void);
 
-/* The calling thread's structure. Threads of the libOS itself share the main thread's. */
+/* The calling thread's structure. */
 struct pthread *posix_self(void);
 
-/*
- * Starts a thread of this room: detached, all signals blocked. 0 or -ENOMEM.
- */
+/* Starts a thread of this room: detached, all signals blocked, not counted as the program's. 0 or -ENOMEM. */
 int posix_helper(const char *name, void (*run)(void));
+
+/* CPU time of the program's threads that have ended, nanoseconds. threads_lock held. */
+uint64_t ended_cpu_ns(void);
+
+/* keys.c: runs the destructors of the calling thread's values. */
+void keys_destroy(struct pthread *self);
+
+/*
+ * Locks of this room: no signal handler runs on a thread that holds one, since the handler may call what
+ * needs it. No thread waits, but for another such lock, with one held.
+ */
+void posix_lock(struct cor_mutex *lock);
+void posix_unlock(struct cor_mutex *lock);
 
 /* Sets errno and returns -1 for a negative result, else returns it. */
 long posix_result(long result);
@@ -83,11 +105,21 @@ int posix_after(const struct timespec *duration, uint64_t *deadline);
 /* True when the thread must end at its next cancellation point. */
 bool posix_cancelled(const struct pthread *self);
 
-/* signal.c: runs what is pending and not blocked on the calling thread; true if a handler ran. */
-bool signals_deliver(void);
+/* signal.c -------------------------------------------------------------------------------------------------
+ */
+
 void signals_init(void);
 
-/* Sends a signal to the process from any context, interrupts included (no siginfo but code). */
+/* Runs what is pending and not blocked on the calling thread. */
+void signals_deliver(void);
+
+/* Sends a signal to the process from any context, interrupts included. */
 void signal_post(int signo);
+
+/* A thread is about to end: what the process has pending goes to another. */
+void signals_leave(void);
+
+/* Waits until a handler has run on this thread, or the deadline: -EINTR or -ETIMEDOUT. */
+int signals_pause(uint64_t deadline);
 
 #endif

@@ -56,18 +56,18 @@ int vfs_begin(int dirfd, const char *path, struct inode **start)
 
     *start = NULL;
     if (dirfd == AT_FDCWD || *path == '/') {
-        cor_mutex_lock(&vfs_lock);
+        posix_lock(&vfs_lock);
         *start = inode_get(working);
         return 0;
     }
     file = fd_get(dirfd);
     if (!file)
         return -EBADF;
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     if (file->inode && S_ISDIR(file->inode->mode))
         *start = inode_get(file->inode);
     else
-        cor_mutex_unlock(&vfs_lock);
+        posix_unlock(&vfs_lock);
     file_put(file);
     return *start ? 0 : -ENOTDIR;
 }
@@ -75,7 +75,7 @@ int vfs_begin(int dirfd, const char *path, struct inode **start)
 void vfs_end(struct inode *start)
 {
     inode_put(start);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
 }
 
 /* Regular files and directories. */
@@ -83,9 +83,9 @@ static ssize_t inode_read(struct file *file, void *buf, size_t len, off_t pos)
 {
     ssize_t n;
 
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     n = fs_read(file->inode, pos, buf, len);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     return n;
 }
 
@@ -93,9 +93,9 @@ static ssize_t inode_write(struct file *file, const void *buf, size_t len, off_t
 {
     ssize_t n;
 
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     n = fs_write(file->inode, pos < 0 ? file->inode->size : pos, buf, len);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     return n;
 }
 
@@ -109,9 +109,9 @@ int vfs_open_inode(struct inode *inode, int flags, struct file **file)
     *file = file_new(S_ISDIR(inode->mode) ? &directory_ops : &regular_ops, flags, inode, NULL);
     if (*file)
         return 0;
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     inode_put(inode);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     return -ENFILE;
 }
 
@@ -193,11 +193,11 @@ int chdir(const char *path)
     struct inode *dir;
     int err;
 
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     err = fs_lookup(working, path, 0, &dir);
     if (!err)
         err = set_working(dir);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     return (int)posix_result(err);
 }
 
@@ -208,10 +208,10 @@ int fchdir(int fd)
 
     if (!file)
         return (int)posix_result(-EBADF);
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     if (file->inode)
         err = set_working(inode_get(file->inode));
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     file_put(file);
     return (int)posix_result(err);
 }
@@ -229,9 +229,9 @@ char *getcwd(char *buf, size_t size)
         if (!buf)
             return NULL;
     }
-    cor_mutex_lock(&vfs_lock);
+    posix_lock(&vfs_lock);
     err = fs_path_of(working, buf, size);
-    cor_mutex_unlock(&vfs_lock);
+    posix_unlock(&vfs_lock);
     if (!err)
         return buf;
     if (own)
