@@ -52,7 +52,7 @@ size_t cor_thread_block_size(size_t stack_size);
  * Boot: makes the code that runs now the idle thread of this vCPU, and the main thread in `block` (mapped,
  * zero or not), and switches to it; entry must not return.
  */
-void cor_threads_start(void *block, size_t block_size, void *(*entry)(void *));
+noreturn void cor_threads_start(void *block, size_t block_size, void *(*entry)(void *));
 
 /* Leaves current, which the caller has queued somewhere (or not), and runs the next thread. Events masked. */
 void cor_schedule(void);

@@ -72,13 +72,14 @@ noreturn void cor_crash(void)
 
 noreturn void cor_panic(const char *format, ...)
 {
+    unsigned long *frame;
     va_list args;
 
     va_start(args, format);
     log_va(format, args);
     va_end(args);
-    cor_backtrace((unsigned long)__builtin_return_address(0), (unsigned long)__builtin_frame_address(0),
-                  (unsigned long)__builtin_frame_address(0));
+    frame = __builtin_frame_address(0); /* the caller's rbp, and where it goes on */
+    cor_backtrace(frame[1], (unsigned long)(frame + 2), frame[0]);
     cor_crash();
 }
 

@@ -117,7 +117,7 @@ int cor_thread_create(struct cor_thread **result, const struct cor_thread_attr *
     return 0;
 }
 
-void cor_threads_start(void *block, size_t block_size, void *(*entry)(void *))
+noreturn void cor_threads_start(void *block, size_t block_size, void *(*entry)(void *))
 {
     struct cor_cpu *cpu = cor_this_cpu();
     struct cor_thread *idle = &idle_threads[cpu->id];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Splitting the command line; see cmdline.h. */
 #include "libos/init/cmdline.h"
+#include <stdint.h>
 
 static bool is_blank(char c)
 {
@@ -110,4 +111,22 @@ const char *cor_cmdline_setting(const struct cmdline *cmdline, const char *name)
         }
     }
     return NULL;
+}
+
+size_t cor_parse_size(const char *text)
+{
+    size_t size = 0;
+    unsigned shift = 0;
+
+    for (; *text >= '0' && *text <= '9'; text++) {
+        if (size > (SIZE_MAX - 9) / 10) {
+            return 0;
+        }
+        size = size * 10 + (size_t)(*text - '0');
+    }
+    if (*text == 'K' || *text == 'M' || *text == 'G') {
+        shift = *text == 'K' ? 10 : *text == 'M' ? 20 : 30;
+        text++;
+    }
+    return *text || size > SIZE_MAX >> shift ? 0 : size << shift;
 }

@@ -36,4 +36,7 @@ void cor_cmdline_parse(struct cmdline *cmdline, const char *line);
 /* The value of setting `name`, "" if it was given without `=`, NULL if not at all; the last one counts. */
 const char *cor_cmdline_setting(const struct cmdline *cmdline, const char *name);
 
+/* A number of bytes: decimal digits, then nothing, K, M or G. 0 if text is anything else or too large. */
+size_t cor_parse_size(const char *text);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "coracle/init.h"
+#include "coracle/mem.h"
 #include "coracle/shutdown.h"
 #include "coracle/thread.h"
 #include "libos/core/memory.h"
@@ -48,18 +49,12 @@ __attribute__((weak)) void cor_posix_init(void)
 {
 }
 
-/* `stack=SIZE` with K, M or G; the default when it is missing or makes no sense. */
+/* The setting `stack=SIZE`; the default when it is missing or makes no sense. */
 static size_t main_stack_size(void)
 {
     const char *text = cor_setting("stack");
-    char *end;
-    size_t size;
+    size_t size = text ? cor_parse_size(text) : 0;
 
-    if (!text) {
-        return COR_STACK_DEFAULT;
-    }
-    size = strtoul(text, &end, 0);
-    size <<= *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
     return size < COR_STACK_MIN ? COR_STACK_DEFAULT : size;
 }
 
@@ -82,21 +77,39 @@ static void *start_main(void *unused)
     exit(main(cmdline.argc, cmdline.argv, cmdline.envp));
 }
 
+/*
+ * The main thread's block: of the usual size it comes out of the initial mapping and costs no hypercall; a
+ * larger one (`stack=`) is mapped like any other thread's.
+ */
+static noreturn void start_threads(struct cor_boot_memory *memory, size_t stack_size)
+{
+    if (stack_size > COR_STACK_DEFAULT) {
+        memory->stack_size = cor_thread_block_size(stack_size);
+        memory->stack = cor_map(memory->stack_size, COR_PROT_READ | COR_PROT_WRITE);
+        if (!memory->stack) {
+            cor_panic("no memory for the stack: wanted are %ld KiB, free are %ld KiB", stack_size / 1024,
+                      cor_pages_free() * COR_PAGE_SIZE / 1024);
+        }
+    }
+    cor_threads_start(memory->stack, memory->stack_size, start_main);
+}
+
 /* From pvboot/start.S, on the boot stack, events masked, nothing set up. */
 void guest_start(start_info_t *si)
 {
     struct cor_boot_memory memory;
     struct shared_info *shared;
+    size_t stack;
 
     hypercall_coracle_op(CORACLE_OP_MARK, CORACLE_MARK_ENTRY);
     start_info = si;
     cor_console_init(si); /* messages work; a trap would still be the end */
     cor_cmdline_parse(&cmdline, (const char *)si->cmd_line); /* settings and arguments are known */
-    memory =
-        cor_memory_init(si, cor_thread_block_size(main_stack_size())); /* image protected, frames known */
-    shared = memory.shared_info;
+    stack = main_stack_size();
+    memory = cor_memory_init(si, stack > COR_STACK_DEFAULT ? 0 : cor_thread_block_size(stack));
+    shared = memory.shared_info;                          /* the image is protected, free frames are known */
     cor_cpu_init(&cor_cpus[0], 0, &shared->vcpu_info[0]); /* gs: this vCPU, event mask */
     cor_traps_init();                                     /* faults are reported */
     cor_events_init(shared);                              /* upcalls arrive once events are unmasked */
-    cor_threads_start(memory.stack, memory.stack_size, start_main); /* this context becomes the idle thread */
+    start_threads(&memory, stack);                        /* this context becomes the idle thread */
 }
