@@ -40,8 +40,8 @@ struct vcpu_context {
     uint64_t stack_top;        /* of the processor that runs the vCPU; read by the entry code at regs - 8 */
     struct cpu_user_regs regs; /* the ABI's frame; es, ds, fs, gs are filled on a context switch only */
 
-    unsigned long fs_base, gs_base_kernel, gs_base_user; /* gs_base_user: the inactive one while in kernel mode */
-    unsigned long dr[8];                                 /* dr4, dr5: virtual (I/O breakpoints), as in the ABI */
+    unsigned long fs_base, gs_base_kernel, gs_base_user; /* current while v does not run */
+    unsigned long dr[8];                                 /* dr5: enabled I/O breakpoints, which are not real */
     unsigned long cr0_ts;                                /* X86_CR0_TS when set by fpu_taskswitch */
     unsigned long cr4;                                   /* what the guest wrote, of the bits it may */
     unsigned long kernel_ss, kernel_sp;                  /* stack_switch */
@@ -133,6 +133,7 @@ struct vcpu {
     uint64_t hypercall_count;
     uint32_t fault_count; /* bounce frames that could not be delivered */
     bool in_multicall;
+    struct multicall_entry multicall_entry; /* the one that runs */
 };
 
 /* The vCPU's trap table and FPU area: reachable as v->ctx is. */

@@ -11,7 +11,9 @@
  *   type  63..61 type   FRAME_NONE, L1..L4, SEG, WRITABLE
  *         60 VALIDATED  contents are vetted for the type (page tables, descriptor pages)
  *         59 PINNED     MMUEXT_PIN holds one type reference
- *         58 PARTIAL    vetted (or torn down) up to entry `stamp`; a continuation goes on
+ *         58 PARTIAL    vetted (or torn down) in part: the entries below `stamp` hold references; the frame holds one count and
+ *                       one plain reference for itself until a continuation finishes
+ *         57 TEARDOWN   with PARTIAL: on its way down, nobody may get the type
  *         56..32 count  type references
  *         31..0  stamp  tlb_clock when count fell to 0 (what stale TLB entries may remain), or PARTIAL's progress
  *   next, prev          link in the owner's list, or in a free list
@@ -28,7 +30,7 @@
 #ifndef HYPERVISOR_FRAME_H
 #define HYPERVISOR_FRAME_H
 
-#include <xen/xen.h>
+#include "pvboot/abi.h"
 #include "hypervisor/include/layout.h"
 #include "hypervisor/include/types.h"
 
@@ -62,6 +64,7 @@ _Static_assert(sizeof(struct frame) == 24, "the frame table costs 24 bytes a fra
 #define FRAME_VALIDATED   (1ul << 60)
 #define FRAME_PINNED      (1ul << 59)
 #define FRAME_PARTIAL     (1ul << 58)
+#define FRAME_TEARDOWN    (1ul << 57)
 #define FRAME_COUNT_SHIFT 32
 #define FRAME_COUNT_ONE   (1ul << FRAME_COUNT_SHIFT)
 #define FRAME_COUNT_MASK  (0x1fffffful << FRAME_COUNT_SHIFT)
@@ -136,7 +139,7 @@ int frame_release(struct domain *d, mfn_t m);
 /* A zeroed page that the hypervisor shares with d (shared info, grant table): HYPER, owner d, not in tot_pages. */
 mfn_t frame_alloc_shared(struct domain *d);
 /* Takes it back when d goes. */
-void frame_free_shared(mfn_t m);
+void frame_free_shared(struct domain *d, mfn_t m);
 uint64_t frame_free_count(void);
 /* Scrubs some dirty free frames, if any; true: more are left. Idle loop. LOCK_HEAP. */
 bool frame_scrub_some(void);

@@ -6,7 +6,7 @@
 #ifndef HYPERVISOR_GUEST_COPY_H
 #define HYPERVISOR_GUEST_COPY_H
 
-#include <xen/xen.h>
+#include "pvboot/abi.h"
 #include "hypervisor/include/layout.h"
 #include "hypervisor/include/types.h"
 

@@ -5,9 +5,9 @@
  *
  *   slot  from                 what                                                       mapped in
  *   256   0xffff800000000000   M2P, readable by guests                                    every address space
- *   257   0xffff808000000000   per-domain area: shared info, then one block per vCPU      its own domain's only
- *   258   0xffff810000000000   frame table                                                every address space
- *   259   0xffff818000000000   heap: hypervisor objects, page by page                     every address space
+ *   257   0xffff808000000000   per-domain area: one block per vCPU                        its own domain's only
+ *   258   0xffff810000000000   frame table; from +256 GiB our writable alias of the M2P  every address space
+ *   259   0xffff818000000000   heap: frame m at +m * 4 KiB, present only while it holds a hypervisor object
  *   260   0xffff820000000000   image; from +256 MiB the per-processor blocks              every address space
  *   261   0xffff828000000000   low memory one to one while processors start; else empty
  *
@@ -21,6 +21,8 @@
  *   page 32..47   map windows
  *   page 48       registers (struct vcpu_context)
  *   page 49       registered vcpu_info page, when the guest moved it out of the shared info
+ *   page 50       the domain's shared info (block 0 only)
+ *   page 51       trap table (256 trap_info_t)
  *   page 52..63   FPU state (as many pages as the processor's XSAVE area needs)
  */
 #ifndef HYPERVISOR_LAYOUT_H
@@ -39,6 +41,7 @@
 #define PERDOMAIN_BASE  0xffff808000000000
 #define FRAMETABLE_SLOT 258
 #define FRAMETABLE_BASE 0xffff810000000000
+#define M2P_RW_BASE     0xffff814000000000
 #define HEAP_SLOT       259
 #define HEAP_BASE       0xffff818000000000
 #define IMAGE_SLOT      260
@@ -51,8 +54,8 @@
 #define LOWMEM_BASE     0xffff828000000000
 
 /* The per-domain area. */
-#define SHARED_INFO_VA   PERDOMAIN_BASE
-#define VCPU_BLOCKS_BASE (PERDOMAIN_BASE + 0x200000)
+#define SHARED_INFO_VA   (VCPU_BLOCKS_BASE + 50 * 0x1000)
+#define VCPU_BLOCKS_BASE PERDOMAIN_BASE
 #define VCPU_BLOCK_SIZE  0x40000
 #define VCPU_BLOCK_PAGES 64
 #define VCPU_GDT_PAGE    0
@@ -61,6 +64,7 @@
 #define VCPU_WINDOWS     16
 #define VCPU_REGS_PAGE   48
 #define VCPU_INFO_PAGE   49
+#define VCPU_TRAPS_PAGE  51
 #define VCPU_FPU_PAGE    52
 #define VCPU_FPU_PAGES   12
 #define VCPU_MAX         8192

@@ -46,7 +46,8 @@ struct percpu {
 
     struct tss *tss;
     struct vcpu *idle;
-    struct vcpu *fpu_owner; /* unused by guests: eager switch; here for assertions */
+    struct domain *last_domain; /* whose guest code ran here last: its traces may be on our stack */
+    mfn_t gdt_mfn;              /* frame of our GDT page */
 
     /* Address space. */
     mfn_t cr3;              /* what CR3 holds */

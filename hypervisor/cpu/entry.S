@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way in and out. Interrupts stay off on every path.
+ *
+ * From a guest, the processor (or the code below, for SYSCALL) pushes onto the running vCPU's context: TSS.rsp0 and percpu.regs_top are
+ * the end of its frame, so that the registers land where they are kept. Then the processor's own stack is taken up, empty: the word
+ * below the frame says where it is. Whatever was on it is gone: the hypervisor keeps nothing on a stack across guest code.
+ *
+ * From the hypervisor itself (faults in guest_copy, interrupts in the idle loop and at preemption points), the frame goes onto the
+ * current stack. One place is special: the iretq to a guest may fault on what the guest made of its selectors, with rsp inside the
+ * context; iret_fault rebuilds the frame and hands it to C.
+ *
+ * NMI, double fault, machine check and debug exceptions have stacks of their own (IST), because they can strike before SYSCALL's first
+ * instructions have found a stack.
+ */
+#include "asm_offsets.h"
+#include "hypervisor/include/layout.h"
+#include "hypervisor/cpu/selectors.h"
+
+/* struct percpu, seen from the copied entry page: the page behind it. */
+#define DATA(field) (__entry_start + PERCPU_DATA_PAGE * 0x1000 + field)(%rip)
+#define STACK_TO_PERCPU (PERCPU_SIZE - PERCPU_DATA_PAGE * 0x1000)
+
+#define VECTOR_SYSCALL  0x100 /* entry_vector of a system call, as in the ABI's dumps */
+#define VECTOR_SYSENTER 0x101
+
+.macro push_registers
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rax
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+.endm
+
+.macro pop_registers
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+.endm
+
+/* Copied into each processor's block (cpu/percpu.c); LSTAR, CSTAR and SYSENTER_EIP point into the copy. */
+    .section .entry.text, "ax"
+    .globl entry_syscall, entry_syscall32, entry_sysenter
+entry_syscall:
+    movq %rsp, DATA(PERCPU_SCRATCH_RSP)
+    movq DATA(PERCPU_REGS_TOP), %rsp
+    pushq $SEL_GUEST_SS64
+    pushq DATA(PERCPU_SCRATCH_RSP)
+    pushq %r11
+    pushq $SEL_GUEST_CS64
+    pushq %rcx
+    pushq $0
+    movl $VECTOR_SYSCALL, 4(%rsp)
+    jmp *DATA(PERCPU_SYSCALL_ENTRY)
+
+    .balign 64
+entry_syscall32: /* from 32-bit code (AMD): ecx holds eip */
+    movq %rsp, DATA(PERCPU_SCRATCH_RSP)
+    movq DATA(PERCPU_REGS_TOP), %rsp
+    pushq $SEL_GUEST_SS32
+    pushq DATA(PERCPU_SCRATCH_RSP)
+    pushq %r11
+    pushq $SEL_GUEST_CS32
+    pushq %rcx
+    pushq $1
+    movl $VECTOR_SYSCALL, 4(%rsp)
+    jmp *DATA(PERCPU_SYSENTER_ENTRY)
+
+    .balign 64
+entry_sysenter: /* Intel: neither eip nor esp nor flags are kept for us */
+    movq DATA(PERCPU_REGS_TOP), %rsp
+    pushq $SEL_GUEST_SS32
+    pushq $0
+    pushfq
+    pushq $3
+    pushq $0
+    pushq $0
+    movl $VECTOR_SYSENTER, 4(%rsp)
+    jmp *DATA(PERCPU_SYSENTER_ENTRY)
+
+    .text
+/* SYSCALL from 64-bit code: a hypercall from a guest's kernel, a system call from its user mode. */
+    .globl syscall_common
+syscall_common:
+    push_registers
+    movq %rsp, %r12
+    movq CONTEXT_STACK_TOP(%rsp), %rsp
+    leaq -STACK_TO_PERCPU(%rsp), %rbx
+    movq PERCPU_CURRENT(%rbx), %rbp
+    cmpb $0, VCPU_KERNEL_MODE(%rbp)
+    je user_syscall
+    cmpq $HYPERCALL_COUNT, %rax
+    jae hypercall_unknown
+    incq PERCPU_HYPERCALLS(%rbx)
+    leaq hypercall_table(%rip), %r11
+    movq %r10, %rcx
+    call *(%r11, %rax, 8)
+    movq %rax, REGS_RAX(%r12)
+/* The short way back of a hypercall: by SYSRET when nothing is pending and the frame is as SYSCALL left it. */
+    cmpl $0, PERCPU_HAZARD(%rbx)
+    jne exit_slow
+    movq VCPU_INFO(%rbp), %rdx
+    testq %rdx, %rdx
+    jz 1f
+    cmpb $0, (%rdx)
+    jne exit_slow
+1:  movq %r12, %rsp
+    cmpl $VECTOR_SYSCALL, REGS_VECTOR(%rsp)
+    jne exit_frame
+    movq REGS_RIP(%rsp), %rcx /* SYSRET faults in the hypervisor if this is not canonical */
+    movq %rcx, %rax
+    shlq $16, %rax
+    sarq $16, %rax
+    cmpq %rcx, %rax
+    jne exit_frame
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    addq $8, %rsp
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    addq $8, %rsp
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    movq REGS_RFLAGS - REGS_VECTOR + 4(%rsp), %r11
+    movq REGS_RSP - REGS_VECTOR + 4(%rsp), %rsp
+    sysretq
+
+hypercall_unknown:
+    movq $-38, REGS_RAX(%r12) /* -ENOSYS */
+    jmp exit_to_guest
+
+user_syscall:
+    movq %r12, %rdi
+    call pv_user_syscall
+    jmp exit_to_guest
+
+    .globl syscall32_common
+syscall32_common:
+    cld
+    push_registers
+    movq %rsp, %rdi
+    movq CONTEXT_STACK_TOP(%rsp), %rsp
+    call pv_user_syscall32
+    jmp exit_to_guest
+
+/* Every trap and interrupt but the IST ones. Stack: vector and error code, then the processor's frame. */
+trap_common:
+    testb $3, REGS_CS - REGS_VECTOR + 4(%rsp)
+    jz trap_hypervisor
+    cld
+    push_registers
+    movq %rsp, %rdi
+    movq CONTEXT_STACK_TOP(%rsp), %rsp
+    movl REGS_VECTOR(%rdi), %eax
+    leaq guest_trap_table(%rip), %rcx
+    call *(%rcx, %rax, 8)
+
+/* Back to a guest; rsp is the top of this processor's empty stack. */
+    .globl exit_to_guest
+exit_to_guest:
+    leaq -STACK_TO_PERCPU(%rsp), %rbx
+    cmpl $0, PERCPU_HAZARD(%rbx)
+    jne exit_slow
+    movq PERCPU_CURRENT(%rbx), %rbp
+    movq VCPU_INFO(%rbp), %rdx
+    testq %rdx, %rdx
+    jz 1f
+    cmpb $0, (%rdx)
+    jne exit_slow
+1:  movq PERCPU_REGS_TOP(%rbx), %rsp
+    subq $REGS_END, %rsp
+exit_frame:
+    pop_registers
+    addq $8, %rsp
+    .globl iret_to_guest
+iret_to_guest:
+    iretq
+
+exit_slow:
+    call exit_work
+    jmp 1b
+
+trap_hypervisor:
+    pushq %rax
+    leaq iret_to_guest(%rip), %rax
+    cmpq %rax, REGS_RIP - REGS_VECTOR + 4 + 8(%rsp)
+    je iret_fault
+    popq %rax
+    cld
+    push_registers
+    movq %rsp, %rdi
+    call hypervisor_trap
+    pop_registers
+    addq $8, %rsp
+    iretq
+
+/*
+ * The iretq to a guest faulted. All registers but rsp (and rax, just pushed) are the guest's. The interrupted rsp points to the frame's
+ * rip: put vector and error code below it, and the registers below those again.
+ */
+iret_fault:
+    movq REGS_RSP - REGS_VECTOR + 4 + 8(%rsp), %rax
+    pushq 8(%rsp)
+    popq -8(%rax)
+    popq -48(%rax) /* the guest's rax, to its place */
+    leaq -8(%rax), %rsp
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    subq $8, %rsp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    cld
+    movq %rsp, %rdi
+    movq CONTEXT_STACK_TOP(%rsp), %rsp
+    call pv_iret_fault
+    jmp exit_to_guest
+
+/* An exception with a stack of its own: from a guest, move the frame to its context and go on as usual. */
+trap_ist:
+    cld
+    push_registers
+    movq %rsp, %rbx
+    andq $-PERCPU_SIZE, %rbx
+    addq $PERCPU_DATA_PAGE * 0x1000, %rbx
+    testb $3, REGS_CS(%rsp)
+    jz 1f
+    movq PERCPU_REGS_TOP(%rbx), %rdi
+    subq $REGS_END, %rdi
+    movq %rdi, %rax
+    movq %rsp, %rsi
+    movl $REGS_END / 8, %ecx
+    rep movsq
+    movq %rax, %rdi
+    movq CONTEXT_STACK_TOP(%rdi), %rsp
+    movl REGS_VECTOR(%rdi), %eax
+    leaq guest_trap_table(%rip), %rcx
+    call *(%rcx, %rax, 8)
+    jmp exit_to_guest
+1:  movq %rsp, %rdi
+    call hypervisor_trap
+    pop_registers
+    addq $8, %rsp
+    iretq
+
+/* A processor that has never run a guest, or stops doing so: C calls this with an empty stack to come. */
+    .globl enter_guest
+enter_guest:
+    movq %rsp, %rax
+    andq $-PERCPU_SIZE, %rax
+    leaq PERCPU_SIZE(%rax), %rsp
+    call exit_work
+    jmp exit_to_guest
+
+/* One stub for each vector, 16 bytes each, found by cpu/descriptors.c. */
+    .balign 16
+    .globl trap_stubs
+trap_stubs:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    .if !((0x60227d00 >> vector) & 1) || (vector > 31)
+    pushq $0
+    .endif
+    movl $vector, 4(%rsp)
+    .if vector == 1 || vector == 2 || vector == 8 || vector == 18
+    jmp trap_ist
+    .else
+    jmp trap_common
+    .endif
+    .set vector, vector + 1
+    .endr
+
+    .section .note.GNU-stack, "", @progbits

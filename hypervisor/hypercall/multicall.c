@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * multicall (xen.h, struct multicall_entry): a list of calls in one. Preemptible between calls; a call that wants to be continued is written
+ * back to its entry with the arguments to go on with.
+ */
+#include "hypervisor/hypercall/multicall.h"
+#include "hypervisor/include/domain.h"
+#include "hypervisor/include/guest_copy.h"
+#include "hypervisor/include/hypercall.h"
+#include "hypervisor/include/log.h"
+
+void multicall_continue(unsigned nr, unsigned nargs, const unsigned long *arg)
+{
+    struct vcpu *v = current_vcpu();
+
+    v->multicall_entry.op = nr;
+    for (unsigned i = 0; i < nargs; i++) {
+        v->multicall_entry.args[i] = arg[i];
+    }
+}
+
+/* Runs the entry at `at`. 0; -EFAULT; HYPERCALL_CONTINUED: it stands there to be run again. */
+static long run_entry(struct vcpu *v, unsigned long at)
+{
+    struct multicall_entry *e = &v->multicall_entry;
+    long rc;
+
+    if (copy_from_guest(e, gva(at), sizeof(*e)) != 0) {
+        return -EFAULT;
+    }
+    v->in_multicall = true;
+    rc = e->op == __HYPERVISOR_multicall || e->op == __HYPERVISOR_iret ? -ENOSYS : hypercall_invoke(e->op, e->args);
+    v->in_multicall = false;
+    if (rc == HYPERCALL_CONTINUED) {
+        return copy_to_guest(gva(at), e, sizeof(*e)) ? -EFAULT : rc;
+    }
+    return copy_to_guest(gva(at + offsetof(struct multicall_entry, result)), &rc, sizeof(rc)) ? -EFAULT : 0;
+}
+
+long do_multicall(unsigned long calls, unsigned long count)
+{
+    struct vcpu *v = current_vcpu();
+    uint32_t n = (uint32_t)count;
+
+    if (!guest_range_ok(gva(calls), n * sizeof(struct multicall_entry))) {
+        return -EFAULT;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        long rc;
+
+        if (i > 0 && preempt_due()) {
+            return hypercall_continue(__HYPERVISOR_multicall, 2, calls, (unsigned long)(n - i));
+        }
+        rc = run_entry(v, calls);
+        if (rc == HYPERCALL_CONTINUED) {
+            return hypercall_continue(__HYPERVISOR_multicall, 2, calls, (unsigned long)(n - i));
+        }
+        if (rc != 0) {
+            return rc;
+        }
+        calls += sizeof(struct multicall_entry);
+    }
+    return 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame allocator: a buddy system over the frame table, two zones (below and above 4 GiB), free lists linked
+ * through the frames' entries. Frame 0 is never free, so index 0 ends a list.
+ *
+ * A single frame that a domain gave back goes to the dirty list first: it is scrubbed by an idle processor, or when memory
+ * runs short, before another domain or the hypervisor gets it; its former owner may have it back as it is.
+ * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first sees
+ * that no processor holds a translation to it any more.
+ */
+#include "hypervisor/include/assert.h"
+#include "hypervisor/include/frame.h"
+#include "hypervisor/include/map.h"
+#include "hypervisor/include/string.h"
+#include "hypervisor/mm/frame_internal.h"
+
+#define ZONE_LOW_END (1ul << (32 - PAGE_SHIFT))
+
+static struct {
+    struct spinlock lock;
+    uint32_t head[2][FRAME_ORDERS]; /* [zone][order] */
+    uint32_t dirty;                 /* list of single dirty frames, newest first */
+    uint64_t nr_free, nr_dirty;
+} heap = {.lock = SPINLOCK(LOCK_HEAP)};
+
+uint64_t frame_count;
+
+static unsigned zone_of(uint64_t index)
+{
+    return index < ZONE_LOW_END ? 0 : 1;
+}
+
+static void list_push(uint32_t *head, uint64_t index)
+{
+    struct frame *f = &frame_table[index];
+
+    f->prev = 0;
+    f->next = *head;
+    if (*head) {
+        frame_table[*head].prev = (uint32_t)index;
+    }
+    *head = (uint32_t)index;
+}
+
+static void list_remove(uint32_t *head, uint64_t index)
+{
+    struct frame *f = &frame_table[index];
+
+    if (f->prev) {
+        frame_table[f->prev].next = f->next;
+    } else {
+        *head = f->next;
+    }
+    if (f->next) {
+        frame_table[f->next].prev = f->prev;
+    }
+    f->next = 0;
+    f->prev = 0;
+}
+
+/* The newer of two stamps of the wrapping clock. */
+static uint64_t stamp_newer(uint64_t a, uint64_t b)
+{
+    return (int32_t)((uint32_t)a - (uint32_t)b) > 0 ? (uint32_t)a : (uint32_t)b;
+}
+
+static void block_insert(uint64_t index, unsigned order, uint64_t stamp)
+{
+    while (order + 1 < FRAME_ORDERS) {
+        uint64_t buddy = index ^ (1ul << order);
+
+        if (buddy == 0 || buddy >= frame_count || frame_table[buddy].own != (FRAME_FREE | order)) {
+            break;
+        }
+        list_remove(&heap.head[zone_of(buddy)][order], buddy);
+        stamp = stamp_newer(stamp, frame_table[buddy].type);
+        frame_table[buddy].own = 0;
+        frame_table[index].own = 0;
+        index = MIN(index, buddy);
+        order++;
+    }
+    frame_table[index].own = FRAME_FREE | order;
+    frame_table[index].type = stamp;
+    list_push(&heap.head[zone_of(index)][order], index);
+}
+
+void frame_add_ram(uint64_t first, uint64_t end)
+{
+    while (first < end) {
+        unsigned order = 0;
+
+        while (order + 1 < FRAME_ORDERS && (first & (1ul << order)) == 0 && first + (2ul << order) <= end) {
+            order++;
+        }
+        block_insert(first, order, 0);
+        heap.nr_free += 1ul << order;
+        first += 1ul << order;
+    }
+}
+
+/* A block whose last frame lies below limit. Constrained searches look at a bounded number of blocks of a list. */
+static uint64_t list_find(uint32_t head, unsigned order, uint64_t limit)
+{
+    unsigned tries = 256;
+
+    for (uint64_t i = head; i && tries; i = frame_table[i].next, tries--) {
+        if (i + (1ul << order) <= limit) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* Takes a block off the lists; 0: none. The rest of a larger block goes back. */
+static uint64_t block_take(unsigned order, uint64_t limit, uint32_t *stamp)
+{
+    for (int zone = limit > ZONE_LOW_END ? 1 : 0; zone >= 0; zone--) {
+        for (unsigned o = order; o < FRAME_ORDERS; o++) {
+            uint64_t index = list_find(heap.head[zone][o], order, limit);
+
+            if (!index) {
+                continue;
+            }
+            list_remove(&heap.head[zone][o], index);
+            *stamp = (uint32_t)frame_table[index].type;
+            while (o > order) {
+                uint64_t upper = index + (1ul << --o);
+
+                frame_table[upper].own = FRAME_FREE | o;
+                frame_table[upper].type = *stamp;
+                list_push(&heap.head[zone][o], upper);
+            }
+            frame_table[index].own = 0;
+            return index;
+        }
+    }
+    return 0;
+}
+
+static void frame_scrub(uint64_t index)
+{
+    struct domain *before = private_enter();
+    void *p = map_frame(mfn(index));
+
+    memset(p, 0, PAGE_SIZE);
+    unmap_frame(p);
+    private_leave(before);
+}
+
+/* Scrubs up to n dirty frames into the free lists; lock held. */
+static void scrub_dirty(unsigned n)
+{
+    while (heap.dirty && n--) {
+        uint64_t index = heap.dirty;
+        uint32_t stamp = (uint32_t)frame_table[index].type;
+
+        list_remove(&heap.dirty, index);
+        frame_scrub(index);
+        block_insert(index, 0, stamp);
+        heap.nr_dirty--;
+    }
+}
+
+static uint64_t take(unsigned order, uint64_t limit, uint32_t *stamp)
+{
+    uint64_t index = block_take(order, limit, stamp);
+
+    while (!index && heap.dirty) {
+        scrub_dirty(64);
+        index = block_take(order, limit, stamp);
+    }
+    if (index) {
+        heap.nr_free -= 1ul << order;
+    }
+    return index;
+}
+
+mfn_t frame_alloc(unsigned order, unsigned flags)
+{
+    uint64_t limit = flags & ALLOC_LOW32 ? ZONE_LOW_END : HEAP_FRAMES;
+    uint32_t stamp = 0;
+    uint64_t index;
+
+    spin_lock(&heap.lock);
+    index = take(order, limit, &stamp);
+    spin_unlock(&heap.lock);
+    if (!index) {
+        return MFN_INVALID;
+    }
+    tlb_flush_stamp(NULL, stamp);
+    for (uint64_t i = index; i < index + (1ul << order); i++) {
+        frame_table[i].type = FRAME_NONE;
+        frame_table[i].own = (uint64_t)DOMID_HYPERVISOR << FRAME_OWNER_SHIFT | 1;
+        if (flags & ALLOC_ZERO) {
+            void *p = map_frame(mfn(i));
+
+            memset(p, 0, PAGE_SIZE);
+            unmap_frame(p);
+        }
+    }
+    return mfn(index);
+}
+
+void frame_free(mfn_t m, unsigned order)
+{
+    uint64_t n = 1ul << order;
+
+    for (uint64_t i = m.v; i < m.v + n; i++) {
+        assert(frame_table[i].own == ((uint64_t)DOMID_HYPERVISOR << FRAME_OWNER_SHIFT | 1));
+        frame_table[i].own = 0;
+        frame_table[i].type = 0;
+    }
+    spin_lock(&heap.lock);
+    block_insert(m.v, order, read_once(tlb_clock));
+    heap.nr_free += n;
+    spin_unlock(&heap.lock);
+}
+
+/* The newest dirty frame, if it was d's last and fits: it needs no scrubbing for d. Lock held. */
+static uint64_t take_own_dirty(const struct domain *d, uint64_t limit, uint32_t *stamp)
+{
+    uint64_t index = heap.dirty;
+
+    if (!index || index >= limit || frame_owner(&frame_table[index]) != d->id) {
+        return 0;
+    }
+    list_remove(&heap.dirty, index);
+    *stamp = (uint32_t)frame_table[index].type;
+    heap.nr_dirty--;
+    heap.nr_free--;
+    return index;
+}
+
+mfn_t frame_take_for(const struct domain *d, unsigned order, unsigned bits)
+{
+    uint64_t limit = bits >= 64 ? ~0ul : bits <= PAGE_SHIFT ? 0 : 1ul << (bits - PAGE_SHIFT);
+    uint32_t stamp = 0;
+    uint64_t index = 0;
+
+    if (order >= FRAME_ORDERS) {
+        return MFN_INVALID;
+    }
+    spin_lock(&heap.lock);
+    if (order == 0) {
+        index = take_own_dirty(d, limit, &stamp);
+    }
+    if (!index) {
+        index = take(order, limit, &stamp);
+    }
+    spin_unlock(&heap.lock);
+    if (!index) {
+        return MFN_INVALID;
+    }
+    tlb_flush_stamp(NULL, stamp);
+    return mfn(index);
+}
+
+void frame_give_dirty(uint64_t index)
+{
+    struct frame *f = &frame_table[index];
+
+    f->own = FRAME_DIRTY | (uint64_t)frame_owner(f) << FRAME_OWNER_SHIFT;
+    f->type = read_once(tlb_clock);
+    spin_lock(&heap.lock);
+    list_push(&heap.dirty, index);
+    heap.nr_dirty++;
+    heap.nr_free++;
+    spin_unlock(&heap.lock);
+}
+
+uint64_t frame_free_count(void)
+{
+    return read_once(heap.nr_free);
+}
+
+bool frame_scrub_some(void)
+{
+    bool more;
+
+    if (!read_once(heap.dirty)) {
+        return false;
+    }
+    spin_lock(&heap.lock);
+    scrub_dirty(16);
+    more = heap.dirty != 0;
+    spin_unlock(&heap.lock);
+    return more;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk:   63      48 47   39 38   30 29   21 20   12 11      0
+ *            | sign ext | L4    | L3    | L2    | L1    | offset |
+ */
+#include "hypervisor/include/layout.h"
+#include "hypervisor/include/map.h"
+#include "hypervisor/mm/guest_walk.h"
+
+mfn_t guest_l1_table(mfn_t l4, unsigned long va, uint64_t *rights)
+{
+    mfn_t t = l4;
+    uint64_t all = PTE_RW | PTE_US, any = 0;
+
+    if ((unsigned long)((long)(va << 16) >> 16) != va || (va >= HV_VIRT_START && va < HV_VIRT_END)) {
+        return MFN_INVALID;
+    }
+    for (unsigned level = 4; level > 1; level--) {
+        uint64_t *table = map_frame(t);
+        uint64_t e = read_once(table[pt_index(va, level)]);
+
+        unmap_frame(table);
+        if (!(e & PTE_P)) {
+            return MFN_INVALID;
+        }
+        all &= e;
+        any |= e;
+        t = pte_mfn(e);
+    }
+    if (rights) {
+        *rights = (all & (PTE_RW | PTE_US)) | (any & PTE_NX);
+    }
+    return t;
+}
+
+uint64_t guest_l1_entry(mfn_t l4, unsigned long va)
+{
+    mfn_t l1 = guest_l1_table(l4, va, NULL);
+    uint64_t *t;
+    uint64_t e;
+
+    if (mfn_eq(l1, MFN_INVALID)) {
+        return 0;
+    }
+    t = map_frame(l1);
+    e = read_once(t[pt_index(va, 1)]);
+    unmap_frame(t);
+    return e;
+}

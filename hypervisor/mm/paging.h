@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The hypervisor's own part of every address space (layout.h). */
+#ifndef HYPERVISOR_MM_PAGING_H
+#define HYPERVISOR_MM_PAGING_H
+
+#include "hypervisor/include/domain.h"
+#include "hypervisor/mm/pte.h"
+
+/*
+ * Boot: takes the machine's RAM from boot_info, makes frame table, M2P, heap tables and the allocator. Runs on the boot
+ * tables with the identity map. Panics when memory does not suffice.
+ */
+void paging_init(void);
+/* End of the identity map; image pages get their final rights (text read-execute, data no-execute). */
+void paging_seal(void);
+
+/* Writes slots HV_SLOT_FIRST..HV_SLOT_LAST of a level-4 table for d. */
+void paging_fill_hypervisor_slots(uint64_t *l4, const struct domain *d);
+/* Maps m at va (slots of the frame table, heap, image) with PTE_* flags; makes tables as needed. 0 or -ENOMEM. */
+int hv_map(unsigned long va, mfn_t m, uint64_t flags);
+/* Removes a mapping and returns its frame; TLBs are the caller's affair. */
+mfn_t hv_unmap(unsigned long va);
+
+/* Frame mapped at va (4-KiB page). */
+mfn_t hv_lookup(unsigned long va);
+
+/* A processor's block (layout.h): memory, mapping, entry code, GDT page. 0 or -ENOMEM. Boot. */
+int percpu_create(unsigned cpu, uint32_t apic_id);
+
+/* Tables and windows of a new domain / vCPU: 0 or -ENOMEM. */
+int perdomain_create(struct domain *d);
+void perdomain_destroy(struct domain *d);
+/* Makes the level-1 table that vCPU id's block lies in; sets *ptes to the window entries' address. */
+int perdomain_add_vcpu(struct domain *d, unsigned id, uint64_t **window_ptes);
+
+/* PTE_NX where the processor has it, else 0. */
+extern uint64_t hv_nx;
+
+/* Windows (window.c): makes v's the active ones; its area is, or is about to be, active; no window is open. */
+#define WINDOWS_ALL ((1u << VCPU_WINDOWS) - 1)
+void window_select(const struct vcpu *v);
+
+/* Level-4 table of the idle domain: the hypervisor's slots alone. */
+extern mfn_t idle_l4;
+/* Loads CR3 and counts the flush. */
+void cr3_load(mfn_t l4);
+
+#endif

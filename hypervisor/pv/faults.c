@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest faults that need a look before the guest gets them. */
+#include "hypervisor/include/layout.h"
+#include "hypervisor/pv/pv.h"
+
+void pv_page_fault(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+    unsigned long cr2;
+
+    __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+    if (unlikely(cr2 >= HV_VIRT_START && cr2 < HV_VIRT_END)) {
+        unsigned long offset = cr2 - (VCPU_BLOCK(v->id) + VCPU_LDT_PAGE * PAGE_SIZE);
+
+        if (!(regs->error_code & PFEC_USER) && offset < v->ctx->ldt_entries * 8ul) {
+            /* The processor read a descriptor. What the guest sees is a fault on its own LDT. */
+            if (pv_ldt_fault(v, offset)) {
+                return;
+            }
+            cr2 = v->ctx->ldt_base + offset;
+        }
+    } else if ((regs->error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
+               v->kernel_mode && pv_emulate_pt_write(v, regs, cr2)) {
+        return;
+    }
+    pv_inject_page_fault(v, cr2, regs->error_code);
+}
+
+/* INT n arrives here since its gates are ours: a fault on the IDT, with the vector in the code. */
+static bool software_interrupt(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    unsigned vector = regs->error_code >> 3 & 0xff;
+    unsigned dpl = vcpu_traps(v)[vector].flags & 3;
+
+    if ((regs->error_code & 3) != 2 || dpl < (v->kernel_mode ? 1u : 3u)) {
+        return false;
+    }
+    regs->rip += 2;
+    pv_inject_trap(v, vector, 0);
+    return true;
+}
+
+void pv_general_protection(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (regs->error_code & 1) {
+        pv_inject_trap(v, TRAP_PROTECTION, regs->error_code);
+    } else if (!software_interrupt(v, regs) && (regs->error_code || !pv_emulate_privileged(v, regs))) {
+        pv_inject_trap(v, TRAP_PROTECTION, regs->error_code);
+    }
+}
+
+void pv_invalid_opcode(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (!pv_emulate_cpuid(v, regs)) {
+        pv_inject_trap(v, TRAP_OPCODE, 0);
+    }
+}

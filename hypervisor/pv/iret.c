@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* HYPERVISOR_iret (arch-x86/xen-x86_64.h, struct iret_context), and returns that the processor refused. */
+#include "hypervisor/cpu/selectors.h"
+#include "hypervisor/include/event.h"
+#include "hypervisor/include/guest_copy.h"
+#include "hypervisor/include/hypercall.h"
+#include "hypervisor/pv/pv.h"
+
+long do_iret(void)
+{
+    struct vcpu *v = current_vcpu();
+    struct cpu_user_regs *r = &v->ctx->regs;
+    struct iret_context saved;
+
+    if (copy_from_guest(&saved, gva(r->rsp), sizeof(saved)) != 0) {
+        domain_crash(v->domain, "iret: the frame at rsp %#lx cannot be read", (unsigned long)r->rsp);
+        return -EFAULT;
+    }
+    if ((saved.cs & 3) == 3) {
+        if (mfn_eq(v->cr3_user, MFN_INVALID)) {
+            domain_crash(v->domain, "iret to user mode without user page tables (MMUEXT_NEW_USER_BASEPTR)");
+            return -EINVAL;
+        }
+        pv_toggle_mode(v);
+    }
+    if (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl)) {
+        v->ctx->iopl = saved.rflags >> 12 & 3;
+    }
+    r->rip = saved.rip;
+    r->cs = (saved.cs & 0xffff) | 3;
+    r->rflags = (saved.rflags & ~(FLAGS_IOPL | FLAGS_VM)) | FLAGS_IF;
+    r->rsp = saved.rsp;
+    r->ss = (saved.ss & 0xffff) | 3;
+    if (!(saved.flags & VGCF_in_syscall)) {
+        r->r11 = saved.r11;
+        r->rcx = saved.rcx;
+    } else {
+        /* As after SYSRET. */
+        r->rcx = saved.rip;
+        r->r11 = r->rflags;
+    }
+    r->entry_vector = 0; /* back by iretq: nothing here is proven safe for sysret */
+    if (v->info) {
+        v->info->evtchn_upcall_mask = !(saved.rflags & FLAGS_IF);
+    }
+    return (long)saved.rax;
+}
+
+/*
+ * The iretq to the guest faulted: a selector that cannot be loaded, an address that is not canonical. A missing LDT page is brought in and
+ * tried again; the rest is the failsafe callback's, as on Xen.
+ */
+void pv_iret_fault(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+    unsigned vector = regs->entry_vector;
+
+    if (vector == TRAP_PAGE_FAULT) {
+        unsigned long cr2, ldt = (unsigned long)VCPU_BLOCK(v->id) + VCPU_LDT_PAGE * PAGE_SIZE;
+
+        __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+        if (cr2 - ldt < LDT_MAX_ENTRIES * 8 && pv_ldt_fault(v, cr2 - ldt)) {
+            return;
+        }
+    }
+    __asm__ volatile("mov %%ds, %0" : "=r"(regs->ds));
+    __asm__ volatile("mov %%es, %0" : "=r"(regs->es));
+    __asm__ volatile("mov %%fs, %0" : "=r"(regs->fs));
+    __asm__ volatile("mov %%gs, %0" : "=r"(regs->gs));
+    pv_failsafe(v);
+}
