@@ -90,6 +90,7 @@ static void test_frames(void **state)
     expect_frame(" #0 0x401000", true, 0x401000, true);
     expect_frame("(coracle) d0:   #12 0xffff82000020abcd ?", true, 0xffff82000020abcd, false);
     expect_frame("#1  0x10", true, 0x10, false);
+    expect_frame("(XEN) RIP:    e033:[<0000000000401106>]", true, 0x401106, true);
     expect_frame("# 0x10", false, 0, false);
     expect_frame("#1 10", false, 0, false);
     expect_frame("#1 0x", false, 0, false);

@@ -87,7 +87,9 @@ static void test_status_only_at_the_end(void **state)
     expect(BOOT "coracle: exit status 3\r\nmore\r\n", "coracle: exit status 3\nmore\n", -1);
     expect(BOOT "coracle: exit status 3\r\ncoracle: exit status 4\r\n", "coracle: exit status 3\n", 4);
     expect(BOOT "coracle: exit status 3\r\n(XE\r\n", "coracle: exit status 3\n(XE\n", -1);
-    expect(BOOT "x coracle: exit status 3\r\n", "x coracle: exit status 3\n", -1);
+    expect(BOOT "x coracle: exit status 3\r\n", "x ", 3);
+    expect(BOOT "cocoracle: exit status 3\r\n(XEN) end\r\n", "co", 3);
+    expect(BOOT "x coracle: exit status 3\r\ny", "x coracle: exit status 3\ny", -1);
     expect(BOOT "coracle: exit status 3000\r\n", "coracle: exit status 3000\n", -1);
     expect(BOOT "coracle: exit status \r\n", "coracle: exit status \n", -1);
     expect(BOOT "coracle: exit status 3", "coracle: exit status 3", -1);
@@ -114,12 +116,34 @@ static void test_bytes_are_exact(void **state)
     expect("", "", -1);
 }
 
+/* A user at a prompt must see it, even when it ends as a status line begins. */
+static void test_hurry(void **state)
+{
+    static const char *const inputs[] = {BOOT "(lldb) c", "ont\r\n(", "x)\r\nprompt cora",
+                                         "cle: exit status 9\r\n"};
+    static const char *const expected[] = {"(lldb) c", "(lldb) cont\n(", "(lldb) cont\n(x)\nprompt cora",
+                                           "(lldb) cont\n(x)\nprompt cora"};
+    struct xen_stream stream = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        xen_stream_feed(&stream, inputs[i], strlen(inputs[i]));
+        xen_stream_hurry(&stream);
+        assert_false(xen_stream_waits(&stream));
+        assert_int_equal(stream.guest.length, strlen(expected[i]));
+        assert_memory_equal(stream.guest.text, expected[i], stream.guest.length);
+    }
+    assert_int_equal(xen_stream_end(&stream), 9);
+    assert_int_equal(stream.guest.length, strlen(expected[3]));
+    xen_stream_free(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_boot_lines_are_xens),    cmocka_unit_test(test_output_and_status),
         cmocka_unit_test(test_status_only_at_the_end), cmocka_unit_test(test_xen_line_inside_output),
-        cmocka_unit_test(test_bytes_are_exact),
+        cmocka_unit_test(test_bytes_are_exact),        cmocka_unit_test(test_hurry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

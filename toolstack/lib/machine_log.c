@@ -31,6 +31,7 @@ static const struct pattern patterns[] = {
     {"Hardware Dom0 shutdown", END_SHUTDOWN, true},
     {"Hardware Dom0 watchdog", END_CRASH, true},
     {"domain_crash called", END_CRASH, false},
+    {"domain_crash_sync called", END_CRASH, false},
     {"Unhandled page fault fault/trap", END_CRASH, false},
 };
 

@@ -21,6 +21,9 @@
 /* QEMU says little; what is beyond this is dropped. */
 #define ERRORS_MAX (16 * 1024)
 
+/* After so long without a byte the user sees what is held back. */
+#define HURRY_MS 100
+
 enum slot { SLOT_SIGNALS, SLOT_COM1, SLOT_COM2, SLOT_ERRORS, SLOT_STDIN, SLOT_STDOUT, SLOTS };
 
 void pump_block_signals(sigset_t *before)
@@ -253,8 +256,13 @@ static void pump_once(struct pump *pump, struct machine_result *result, int *com
     struct pollfd polls[SLOTS];
 
     set_polls(pump, polls, *com1, *com2, *errors);
-    if (poll(polls, SLOTS, wait) <= 0)
+    if (xen_stream_waits(&pump->stream) && (wait < 0 || wait > HURRY_MS))
+        wait = HURRY_MS;
+    if (poll(polls, SLOTS, wait) <= 0) {
+        xen_stream_hurry(&pump->stream);
+        take_guest_text(pump);
         return;
+    }
     if (polls[SLOT_SIGNALS].revents != 0)
         take_signal(pump, result);
     if ((polls[SLOT_COM1].revents & POLLOUT) != 0)

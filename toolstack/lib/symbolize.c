@@ -14,8 +14,24 @@
 
 #define ADDRESS_TEXT_MAX 24
 
+/* "[<0000000000401106>]", as stock Xen prints the instruction pointer and its own call traces. */
+static bool find_bracketed(const char *line, uint64_t *address)
+{
+    const char *mark = strstr(line, "[<");
+    char *end;
+
+    if (mark == NULL || !isxdigit((unsigned char)mark[2]))
+        return false;
+    *address = strtoull(mark + 2, &end, 16);
+    return strncmp(end, ">]", 2) == 0;
+}
+
 bool find_frame(const char *line, uint64_t *address, bool *is_first)
 {
+    if (find_bracketed(line, address)) {
+        *is_first = true;
+        return true;
+    }
     for (const char *mark = strchr(line, '#'); mark != NULL; mark = strchr(mark + 1, '#')) {
         char *end;
         unsigned long number;

@@ -17,8 +17,9 @@ struct symbol_files {
 };
 
 /*
- * Finds a frame in line: "#", a decimal number, blanks, "0x" and a hexadecimal address. Returns whether there
- * is one, and sets *address, and *is_first to whether the frame's number is 0.
+ * Finds an address in line, either as Xen writes it, "[<ADDRESS>]", which counts as frame 0, or as a frame:
+ * "#", a decimal number, blanks, "0x" and a hexadecimal address. Returns whether there is one, and sets
+ * *address, and *is_first to whether the frame's number is 0.
  */
 bool find_frame(const char *line, uint64_t *address, bool *is_first);
 

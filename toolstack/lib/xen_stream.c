@@ -42,7 +42,7 @@ static enum held_state match_held(const struct xen_stream *stream)
         return HELD_XEN;
     if (length < xen && memcmp(held, XEN_PREFIX, length) == 0)
         return HELD_PARTLY;
-    return stream->mid_line ? HELD_NOTHING : match_status(held, length);
+    return match_status(held, length);
 }
 
 static void finish_xen_line(struct xen_stream *stream)
@@ -58,16 +58,19 @@ static void finish_xen_line(struct xen_stream *stream)
     stream->line.text[0] = '\0';
 }
 
-static void pass_to_guest(struct xen_stream *stream, char c)
-{
-    text_add_char(&stream->guest, c);
-    stream->mid_line = c != '\n';
-}
-
 static void drop_held(struct xen_stream *stream, size_t count)
 {
     memmove(stream->held.text, stream->held.text + count, stream->held.length - count + 1);
     stream->held.length -= count;
+    stream->shown -= count < stream->shown ? count : stream->shown;
+}
+
+/* The first held byte is the program's. */
+static void pass_first(struct xen_stream *stream)
+{
+    if (stream->shown == 0)
+        text_add_char(&stream->guest, stream->held.text[0]);
+    drop_held(stream, 1);
 }
 
 /* Passes on held bytes, from the first, until what is left may again be the start of something. */
@@ -84,8 +87,7 @@ static void settle_held(struct xen_stream *stream)
             drop_held(stream, stream->held.length);
             return;
         case HELD_NOTHING:
-            pass_to_guest(stream, stream->held.text[0]);
-            drop_held(stream, 1);
+            pass_first(stream);
             break;
         }
     }
@@ -123,7 +125,7 @@ static void take(struct xen_stream *stream, char c)
         return;
     }
     text_add_char(&stream->held, c);
-    if (stream->mid_line || !starts_xen_behind_status(stream))
+    if (!starts_xen_behind_status(stream))
         settle_held(stream);
 }
 
@@ -136,6 +138,19 @@ void xen_stream_feed(struct xen_stream *stream, const char *bytes, size_t length
         if (!stream->carriage_return)
             take(stream, bytes[i]);
     }
+}
+
+bool xen_stream_waits(const struct xen_stream *stream)
+{
+    return stream->held.length > stream->shown && stream->held.length < strlen(STATUS_PREFIX);
+}
+
+void xen_stream_hurry(struct xen_stream *stream)
+{
+    if (!xen_stream_waits(stream))
+        return;
+    while (stream->shown < stream->held.length)
+        text_add_char(&stream->guest, stream->held.text[stream->shown++]);
 }
 
 int xen_stream_end(struct xen_stream *stream)
@@ -153,9 +168,8 @@ int xen_stream_end(struct xen_stream *stream)
         status = atoi(stream->held.text + strlen(STATUS_PREFIX));
         drop_held(stream, (size_t)(end - stream->held.text) + 1);
     }
-    for (size_t i = 0; i < stream->held.length; i++)
-        pass_to_guest(stream, stream->held.text[i]);
-    stream->held.length = 0;
+    while (stream->held.length != 0)
+        pass_first(stream);
     return status;
 }
 
