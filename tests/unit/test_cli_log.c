@@ -27,6 +27,7 @@ static struct machine_log read_log(const char *const *lines)
 
     for (; *lines != NULL; lines++)
         machine_log_line(&log, *lines);
+    machine_log_free(&log);
     return log;
 }
 
@@ -72,6 +73,65 @@ static void test_xen_ends(void **state)
     assert_int_equal(LOG("(XEN) Hardware Dom0 shutdown: rebooting machine").end, END_SHUTDOWN);
     log = LOG("(XEN) Panic on CPU 0:", "(XEN) Could not construct domain 0");
     assert_int_equal(log.end, END_FAULT);
+}
+
+/* What goes to stderr while fn runs, as a string that the caller frees. */
+static char *capture_stderr(void (*fn)(void))
+{
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    char *text = calloc(1, 64 * 1024);
+
+    assert_true(file != NULL && text != NULL && saved >= 0);
+    fflush(stderr);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    fn();
+    fflush(stderr);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    assert_true(pread(fileno(file), text, 64 * 1024 - 1, 0) >= 0);
+    fclose(file);
+    return text;
+}
+
+static void log_until_trouble(void)
+{
+    struct machine_log log = {0};
+    char line[32];
+
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(line, sizeof(line), "(coracle) line %u", i);
+        machine_log_line(&log, line);
+    }
+    machine_log_line(&log, "(coracle) d0: crashed");
+    machine_log_line(&log, "(coracle) d0: rip 1");
+    machine_log_free(&log);
+}
+
+static void log_until_silence(void)
+{
+    struct machine_log log = {.timeline = true};
+
+    machine_log_line(&log, "(coracle) one");
+    machine_log_line(&log, "(coracle) timeline: x");
+    machine_log_line(&log, "(coracle) two");
+    machine_log_show_kept(&log, LOG_KEPT);
+    machine_log_show_kept(&log, LOG_KEPT);
+    machine_log_free(&log);
+}
+
+static void test_what_is_shown(void **state)
+{
+    char *text = capture_stderr(log_until_trouble);
+
+    (void)state;
+    assert_null(strstr(text, "line 91\n"));
+    assert_non_null(strstr(text, "(coracle) line 92\n"));
+    assert_non_null(strstr(text, "(coracle) line 99\n(coracle) d0: crashed\n(coracle) d0: rip 1\n"));
+    free(text);
+    text = capture_stderr(log_until_silence);
+    assert_string_equal(text, "(coracle) timeline: x\n(coracle) one\n(coracle) two\n");
+    free(text);
 }
 
 static void expect_frame(const char *line, bool found, uint64_t expected, bool expected_first)
@@ -155,9 +215,10 @@ static void test_last_backtrace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_coracle_exit), cmocka_unit_test(test_coracle_trouble),
-        cmocka_unit_test(test_xen_ends),     cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_last_backtrace),
+        cmocka_unit_test(test_coracle_exit),  cmocka_unit_test(test_coracle_trouble),
+        cmocka_unit_test(test_xen_ends),      cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_last_backtrace),
+        cmocka_unit_test(test_what_is_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

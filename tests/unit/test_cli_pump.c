@@ -81,6 +81,7 @@ static void run_pump(struct play *play, struct pump *pump)
     play->output_length = length > 0 ? (size_t)length : 0;
     close(output);
     free(play->result.tail.text);
+    machine_log_free(&play->log);
 }
 
 /* Plays one scene; the caller frees play->output. */

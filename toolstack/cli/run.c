@@ -180,11 +180,13 @@ static void announce(const struct run_request *request, const struct machine *ma
 /* Turns the end of the machine into an exit code and says what happened when the program did not just exit.
  */
 static int judge(const struct run_request *request, const struct machine_result *result,
-                 const struct machine_log *log)
+                 struct machine_log *log)
 {
     if (!result->started)
         return EXIT_FAILED;
     if (result->timed_out) {
+        if (!log->domain_runs)
+            machine_log_show_kept(log, LOG_KEPT);
         report("%s still ran after %u s (--timeout) and was ended", request->guest.image, request->timeout);
         return EXIT_TIMEOUT;
     }
@@ -208,7 +210,8 @@ static int judge(const struct run_request *request, const struct machine_result 
         return log->status;
     if (log->end == END_SHUTDOWN)
         return EXIT_DONE;
-    report("QEMU ended with status %d, but nothing said how %s ended; --verbose shows all lines",
+    machine_log_show_kept(log, LOG_KEPT);
+    report("QEMU ended with status %d, but nothing said how %s ended; the last lines of the log are above",
            result->qemu_status, request->guest.image);
     return EXIT_FAILED;
 }
@@ -279,6 +282,7 @@ static int boot(const struct run_request *request, struct machine *machine, cons
         if (result.tail.length != 0 && (log.end == END_CRASH || status == EXIT_CRASH))
             print_last_backtrace(&log.symbols, result.tail.text, result.tail.length, stderr);
         free(result.tail.text);
+        machine_log_free(&log);
     }
     free(command.text);
     return status;

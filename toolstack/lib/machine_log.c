@@ -19,6 +19,8 @@ static const struct pattern patterns[] = {
     {"Panic on CPU", END_FAULT, false},
     {"FATAL TRAP", END_FAULT, false},
     {"(coracle) panic", END_FAULT, false},
+    {"(coracle) hypervisor fault", END_FAULT, false},
+    {"(coracle) assert", END_FAULT, false},
     {"d0: shutdown: poweroff", END_SHUTDOWN, false},
     {"d0: shutdown: reboot", END_SHUTDOWN, false},
     {"d0: shutdown: ", END_CRASH, false},
@@ -55,12 +57,47 @@ static void judge(struct machine_log *log, const char *line)
     }
 }
 
+static void keep(struct machine_log *log, const char *line)
+{
+    char **place = &log->kept[log->nr_kept++ % LOG_KEPT];
+
+    free(*place);
+    *place = strdup(line);
+}
+
+void machine_log_free(struct machine_log *log)
+{
+    for (unsigned i = 0; i < LOG_KEPT; i++) {
+        free(log->kept[i]);
+        log->kept[i] = NULL;
+    }
+    log->nr_kept = 0;
+}
+
+void machine_log_show_kept(struct machine_log *log, unsigned count)
+{
+    unsigned available = log->nr_kept < LOG_KEPT ? log->nr_kept : LOG_KEPT;
+
+    if (count > available)
+        count = available;
+    for (unsigned i = log->nr_kept - count; i != log->nr_kept; i++)
+        if (log->kept[i % LOG_KEPT] != NULL)
+            print_symbolized(&log->symbols, log->kept[i % LOG_KEPT], stderr);
+    machine_log_free(log);
+}
+
 void machine_log_line(struct machine_log *log, const char *line)
 {
     bool timeline = strstr(line, "(coracle) timeline") != NULL;
 
     judge(log, line);
-    if (!log->verbose && !log->trouble && !(timeline && log->timeline))
+    /* Coracle says something about the domain before it runs; Xen's stream is told apart by xen_stream.c. */
+    log->domain_runs |= strncmp(line, "(coracle) d0:", strlen("(coracle) d0:")) == 0;
+    if (!log->verbose && !log->trouble && !(timeline && log->timeline)) {
+        keep(log, line);
         return;
+    }
+    if (log->trouble)
+        machine_log_show_kept(log, LOG_CONTEXT);
     print_symbolized(&log->symbols, line, stderr);
 }

@@ -13,6 +13,11 @@
 
 #include <stdbool.h>
 
+/* So many of the lines that were not shown are kept, to be shown when the machine ends strangely. */
+#define LOG_KEPT 40
+/* So many of them are shown when trouble begins. */
+#define LOG_CONTEXT 8
+
 enum machine_end {
     END_UNKNOWN,  /* no line said anything */
     END_SHUTDOWN, /* the domain powered off or asked for a reboot */
@@ -30,11 +35,18 @@ struct machine_log {
     bool over;  /* the line was the last; on Xen the machine then has to be ended from outside */
     int status; /* the program's exit status, valid when has_status */
     bool has_status;
-    bool trouble;     /* lines are shown from here on */
-    bool domain_runs; /* the console is the domain's: what is typed reaches it */
+    bool trouble;         /* lines are shown from here on */
+    char *kept[LOG_KEPT]; /* a ring; free with machine_log_free */
+    unsigned nr_kept;     /* ever kept */
+    bool domain_runs;     /* the console is the domain's: what is typed reaches it */
 };
 
 /* Looks at one line (no line feed, no carriage return), shows it on stderr if it is to be shown. */
 void machine_log_line(struct machine_log *log, const char *line);
+
+/* Shows the last lines that were not shown yet, at most count of them, on stderr, and forgets all. */
+void machine_log_show_kept(struct machine_log *log, unsigned count);
+
+void machine_log_free(struct machine_log *log);
 
 #endif

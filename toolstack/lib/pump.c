@@ -148,6 +148,7 @@ static void read_line_of(struct pump *pump, int *fd, enum slot slot)
             take_guest_text(pump);
         } else {
             add_bytes(&pump->to_stdout, buffer, (size_t)count);
+            pump->log->domain_runs = true;
         }
         break;
     case SLOT_COM2:
