@@ -21,7 +21,7 @@ DOMAIN_END = {
         'poweroff': r'\(XEN\) Hardware Dom0 halted: halting machine',
         'crash': r'\(XEN\) Hardware Dom0 crashed: (rebooting machine|\'noreboot\')',
         'watchdog': r'\(XEN\) Hardware Dom0 shutdown: watchdog rebooting machine',
-        'unknown': r'\(XEN\) Hardware Dom0 shutdown: unknown reason .*: rebooting machine',
+        'unknown': r'\(XEN\) Hardware Dom0 shutdown \(unknown reason 77\): rebooting machine',
     },
     'coracle': {
         'reboot': r'\(coracle\) d0: shutdown: reboot',

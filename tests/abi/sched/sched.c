@@ -88,23 +88,21 @@ static void polling(void)
 static void odd_calls(void)
 {
     struct sched_remote_shutdown remote = {.domain_id = 77, .reason = SHUTDOWN_crash};
-    struct sched_pin_override pin = {.pcpu = -1};
 
     observe(hcall(sched_op, SCHEDOP_shutdown, 0x10000), "shutdown with an unmapped argument");
     check(hcall(sched_op, SCHEDOP_remote_shutdown, &remote) < 0, "remote shutdown of nobody");
     observe(hcall(sched_op, SCHEDOP_shutdown_code, 0x10000), "shutdown_code with an unmapped argument");
     check(hcall(sched_op, SCHEDOP_pin_override, 0x10000) < 0, "pin_override with an unmapped argument");
-    (void)pin;
     observe(hcall(sched_op, 8, NULL), "command 8");
     observe(hcall(sched_op, 1000, NULL), "command 1000");
-    observe(hcall(sched_op_compat, 2, NULL), "old command 2, unknown reason or command");
+    observe(hcall(sched_op_compat, 8, 0), "old command 8");
 }
 
 static long watchdog(unsigned id, unsigned timeout)
 {
     struct sched_watchdog w = {.id = id, .timeout = timeout};
 
-    return hcall(sched_op, SCHEDOP_watchdog, &w);
+    return (int)hcall(sched_op, SCHEDOP_watchdog, &w); /* stock Xen returns 32 bits */
 }
 
 static void watchdogs(void)
@@ -119,7 +117,6 @@ static void watchdogs(void)
     check_eq(watchdog((unsigned)first, 200), 0, "kick it");
     check_eq(watchdog((unsigned)first, 0), 0, "stop it");
     check_eq(watchdog((unsigned)second, 0), 0, "stop the second");
-    observe(watchdog(0, 0), "start with no time");
     observe(watchdog(99, 10), "kick one that is not");
     observe(hcall(sched_op, SCHEDOP_watchdog, 0x10000), "unmapped argument");
     check_eq(watchdog(0, 100), first, "the number is free again");
