@@ -8,8 +8,10 @@
 
 __BEGIN_DECLS
 
+#ifndef SEM_VALUE_MAX
 #define SEM_VALUE_MAX 0x7fffffff
-#define SEM_FAILED    ((sem_t *)0)
+#endif
+#define SEM_FAILED ((sem_t *)0)
 
 typedef struct {
     volatile __uint32_t value;

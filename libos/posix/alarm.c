@@ -89,7 +89,7 @@ int getitimer(int which, struct itimerval *value)
         return (int)posix_result(-EINVAL);
     posix_lock(&timer_lock);
     value->it_interval = to_timeval(interval);
-    value->it_value = to_timeval(timer.index && timer.deadline > now ? timer.deadline - now : 0);
+    value->it_value = to_timeval(timer.set && timer.deadline > now ? timer.deadline - now : 0);
     posix_unlock(&timer_lock);
     return 0;
 }

@@ -133,7 +133,7 @@ static int set_times(struct change *change, const struct timespec times[2])
     return 0;
 }
 
-int utimensat(int dirfd, const char *path, const struct timespec times[2], int flags)
+int utimensat(int dirfd, const char *path, const struct timespec *times, int flags)
 {
     struct change change;
     int err = set_times(&change, times);
@@ -141,7 +141,7 @@ int utimensat(int dirfd, const char *path, const struct timespec times[2], int f
     return err ? (int)posix_result(err) : change_path(dirfd, path, flags, &change);
 }
 
-int futimens(int fd, const struct timespec times[2])
+int futimens(int fd, const struct timespec *times)
 {
     struct change change;
     int err = set_times(&change, times);

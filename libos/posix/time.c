@@ -112,7 +112,7 @@ static int from_timespec(const struct timespec *ts, uint64_t *ns)
 
 int clock_settime(clockid_t clock, const struct timespec *ts)
 {
-    uint64_t ns;
+    uint64_t ns = 0;
     int err = is_wall(clock) ? from_timespec(ts, &ns) : -EINVAL;
 
     if (!err)
@@ -122,7 +122,7 @@ int clock_settime(clockid_t clock, const struct timespec *ts)
 
 int posix_deadline(clockid_t clock, const struct timespec *at, uint64_t *deadline)
 {
-    uint64_t ns, wall, now;
+    uint64_t ns = 0, wall, now;
     int err = from_timespec(at, &ns);
 
     if (err || is_monotonic(clock)) {
@@ -142,7 +142,7 @@ int posix_deadline(clockid_t clock, const struct timespec *at, uint64_t *deadlin
 
 int posix_after(const struct timespec *duration, uint64_t *deadline)
 {
-    uint64_t ns, now = cor_monotonic_ns();
+    uint64_t ns = 0, now = cor_monotonic_ns();
     int err = duration->tv_sec < 0 ? -EINVAL : from_timespec(duration, &ns);
 
     if (!err)

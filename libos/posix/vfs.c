@@ -244,3 +244,12 @@ char *get_current_dir_name(void)
 {
     return getcwd(NULL, 0);
 }
+
+/* The core's start calls this; it stands here since every program that does any input or output has this
+ * file. */
+void cor_posix_init(void)
+{
+    threads_init();
+    signals_init();
+    vfs_init();
+}
