@@ -90,7 +90,7 @@ int vfs_open_inode(struct inode *inode, int flags, struct file **file);
 void devices_init(void);
 int device_open(struct inode *inode, int flags, struct file **file);
 
-/* console.c: the operations of the console, and its state at the start (settings of the command line). */
+/* console_file.c: the operations of the console, and its state at the start (settings of the command line). */
 extern const struct file_ops console_ops;
 void console_init(void);
 /* From now on keys that ask for signals work, even if nobody reads. */
