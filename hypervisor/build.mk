@@ -3,7 +3,7 @@
 # then wrapped as a 32-bit ELF, because multiboot 1 loaders (QEMU's -kernel) take no other.
 HV_ROOMS := boot cpu mm pv domain event grant hypercall drivers lib
 HV_SRC := $(foreach r,$(HV_ROOMS),$(wildcard hypervisor/$(r)/*.c hypervisor/$(r)/*.S)) \
-	$(filter-out %/env_host.c,$(wildcard pvboot/elf.c pvboot/notes.c pvboot/layout.c pvboot/build.c))
+	$(filter-out %/env_host.c,pvboot/error.c pvboot/elf.c pvboot/notes.c pvboot/layout.c pvboot/build.c)
 HV_SRC := $(filter-out hypervisor/cpu/asm_offsets.c,$(HV_SRC))
 HV_OBJ := $(patsubst %,$(BUILD)/obj/hv/%.o,$(HV_SRC))
 HV_ELF := $(BUILD)/hypervisor/coracle.elf

@@ -86,7 +86,6 @@ static void leave(struct vcpu *v)
     if (v->ctx->dr[7] & 0xff) {
         debug_registers_off();
     }
-    pv_runstate_publish(v);
 }
 
 static void enter(struct vcpu *v)
@@ -112,11 +111,6 @@ static void enter(struct vcpu *v)
         debug_registers_restore(v);
     }
     segments_restore(v);
-    if (read_once(v->pending)) {
-        hazard_raise(HAZARD_VCPU);
-    }
-    pv_runstate_publish(v);
-    hazard_raise(HAZARD_CLOCK);
 }
 
 /* Everything below the current frame on this stack, as far as it is used in practice, is old registers and copies. */

@@ -13,6 +13,7 @@
 #include "hypervisor/include/log.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
+#include "hypervisor/include/runstate.h"
 #include "hypervisor/include/sched.h"
 #include "hypervisor/pv/pv.h"
 
@@ -59,6 +60,9 @@ static void guest_no_device(struct cpu_user_regs *regs)
     pv_inject_trap(v, TRAP_NO_DEVICE, 0);
 }
 
+/* Most exceptions are the guest's own affair; some rows replace that default. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
 trap_handler guest_trap_table[256] = {
     [0 ... 31] = guest_exception,
     [1] = pv_debug,
@@ -70,6 +74,7 @@ trap_handler guest_trap_table[256] = {
     [18] = machine_check,
     [32 ... 255] = guest_interrupt,
 };
+#pragma GCC diagnostic pop
 
 void registers_dump(const struct cpu_user_regs *r)
 {
@@ -138,6 +143,12 @@ static void vcpu_work(struct vcpu *v)
     if (work & VCPU_TIMER) {
         event_send_virq(v, VIRQ_TIMER);
     }
+    if (work & VCPU_CLOCK) {
+        clock_publish(v);
+    }
+    if (work & VCPU_RUNSTATE) {
+        runstate_publish(v);
+    }
     if (work & VCPU_EVENTS) {
         event_deliver_inbox(v);
     }
@@ -185,7 +196,7 @@ void exit_work(void)
             idle_wait();
             continue;
         }
-        if (hazard & (HAZARD_CLOCK | HAZARD_SCHED)) {
+        if (hazard & HAZARD_CLOCK) {
             clock_publish(v);
         }
         if (read_once(v->pending)) {

@@ -22,6 +22,10 @@ static long not_implemented(void)
 #define CALL(nr, fn) [nr] = (hypercall_fn)(void (*)(void))(fn)
 
 extern const hypercall_fn hypercall_table[HYPERCALL_COUNT];
+
+/* A row replaces the default of its number. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
 const hypercall_fn hypercall_table[HYPERCALL_COUNT] = {
     [0 ... HYPERCALL_COUNT - 1] = not_implemented,
     CALL(__HYPERVISOR_set_trap_table, do_set_trap_table),
@@ -57,6 +61,7 @@ const hypercall_fn hypercall_table[HYPERCALL_COUNT] = {
     CALL(__HYPERVISOR_physdev_op, do_physdev_op),
     CALL(__HYPERVISOR_coracle_op, do_coracle_op),
 };
+#pragma GCC diagnostic pop
 
 long hypercall_invoke(unsigned long nr, const unsigned long *args)
 {

@@ -206,6 +206,8 @@ struct domain {
     struct timer watchdog[2];
     uint32_t watchdog_inuse;
 
+    unsigned long text_start, text_end; /* of its image, for backtraces; 0: unknown */
+
     /* Boot timeline stamps (CORACLE_OP_MARK), TSC. */
     uint64_t marks[8];
 };

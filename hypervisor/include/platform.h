@@ -8,6 +8,8 @@
 #include "hypervisor/include/percpu.h"
 #include "hypervisor/include/types.h"
 
+struct domain;
+
 #define BOOT_MODULES 8
 #define BOOT_REGIONS 128
 
@@ -48,6 +50,7 @@ extern struct options options;
 
 /* CPU features that matter to us, from CPUID; the boot processor's, which the others must match. */
 struct cpu_features {
+    bool l1tf; /* speculative reads through non-present entries: such entries of guests must not name RAM */
     bool nx, pge, pcid, invpcid, page1gb, smep, smap, fsgsbase, xsave, xsaveopt, xsavec, rdtscp, x2apic, tsc_invariant, tsc_deadline, umip, syscall32, sysenter, monitor;
     bool intel, amd;
     unsigned phys_bits;    /* MAXPHYADDR */
@@ -90,5 +93,7 @@ void machine_stop_others(void);
 /* Boot timeline: TSC at named moments, printed with the initial domain's end. name: a literal. */
 void timeline_mark(const char *name);
 void timeline_print(struct domain *d);
+/* Counts TSC ticks that boot spent in a waiting loop: reported apart. */
+void timeline_wait(uint64_t ticks);
 
 #endif

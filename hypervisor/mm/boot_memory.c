@@ -50,7 +50,6 @@ static void range_cut(uint64_t first, uint64_t end)
 
 uint64_t boot_memory_init(void)
 {
-    extern char __image_start[], __image_end[];
     uint64_t max = 0, best = 0;
 
     for (unsigned i = 0; i < boot_info.nr_regions; i++) {
@@ -119,7 +118,6 @@ static void mark(uint64_t first, uint64_t end, uint64_t owner)
 
 void boot_memory_finish(void)
 {
-    extern char __image_start[], __image_end[];
     uint64_t at = 0;
 
     bm.active = false;

@@ -144,8 +144,6 @@ static void back_with_memory(unsigned long va, size_t bytes, uint64_t flags, uns
 
 static void slots_init(void)
 {
-    extern uint64_t boot_l4[], boot_l3_image[];
-
     idle_l4 = paddr_to_mfn((unsigned long)boot_l4 - IMAGE_BASE);
     for (unsigned slot = M2P_SLOT; slot <= HEAP_SLOT; slot++) {
         if (slot == PERDOMAIN_SLOT) {
@@ -167,11 +165,14 @@ void paging_fill_hypervisor_slots(uint64_t *l4, const struct domain *d)
     l4[PERDOMAIN_SLOT] = pte_make(d->perdomain_l3, PTE_TABLE);
 }
 
+void boot_l4_set_perdomain(mfn_t l3)
+{
+    boot_l4[PERDOMAIN_SLOT] = pte_make(l3, PTE_TABLE);
+}
+
 /* The image by 4-KiB pages with the rights that its sections want. */
 static void image_protect(void)
 {
-    extern char __text_start[], __rodata_start[], __data_start[], __image_end[];
-    extern uint64_t boot_l2_image[];
     unsigned first = pt_index((unsigned long)__text_start, 2);
     unsigned last = pt_index((unsigned long)__image_end - 1, 2);
 
@@ -215,8 +216,6 @@ void paging_init(void)
 
 void paging_seal(void)
 {
-    extern uint64_t boot_l4[];
-
     boot_l4[0] = 0;
     sealed = true;
     cr3_load(idle_l4);

@@ -42,6 +42,8 @@ void window_select(const struct vcpu *v);
 
 /* Level-4 table of the idle domain: the hypervisor's slots alone. */
 extern mfn_t idle_l4;
+/* Boot: the idle domain's per-domain area becomes part of idle_l4. */
+void boot_l4_set_perdomain(mfn_t l3);
 /* Loads CR3 and counts the flush. */
 void cr3_load(mfn_t l4);
 

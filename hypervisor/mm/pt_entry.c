@@ -10,6 +10,14 @@
 uint64_t guest_l1_allowed = GUEST_PTE_COMMON | PTE_G | PTE_NX | PTE_ADDR;
 uint64_t guest_upper_allowed = GUEST_PTE_COMMON | PTE_NX | PTE_ADDR;
 
+void guest_pte_init(void)
+{
+    if (!cpu_features.nx) {
+        guest_l1_allowed &= ~PTE_NX;
+        guest_upper_allowed &= ~PTE_NX;
+    }
+}
+
 /* Is m a frame that is no RAM: a device's? */
 static bool is_device_frame(mfn_t m)
 {

@@ -15,6 +15,8 @@
 #define GUEST_PTE_COMMON (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVL | (0x7fful << 52))
 extern uint64_t guest_l1_allowed;    /* common + G + NX */
 extern uint64_t guest_upper_allowed; /* common + NX */
+/* Boot: takes NX out where the processor has none. */
+void guest_pte_init(void);
 
 /*
  * Takes the references of *e, a present L1 entry in a table of `owner`, that maps a frame of `pg_owner`, and adjusts it (US

@@ -125,7 +125,8 @@ int pt_grant_install(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t fr
     return rc;
 }
 
-int pt_grant_remove(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t expect, uint64_t new_entry)
+int pt_grant_remove(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t expect, bool writable,
+                    uint64_t new_entry)
 {
     unsigned index;
     mfn_t l1;
@@ -137,7 +138,7 @@ int pt_grant_remove(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t exp
         uint64_t *t = map_frame(l1);
         uint64_t old = read_once(t[index]);
 
-        if ((old & PTE_P) && mfn_eq(pte_mfn(old), expect)) {
+        if ((old & PTE_P) && mfn_eq(pte_mfn(old), expect) && !(old & PTE_RW) == !writable) {
             while (!__atomic_compare_exchange_n(&t[index], &old, new_entry, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
             }
             rc = 0;

@@ -89,8 +89,6 @@ static inline unsigned pv_fix_selector(unsigned sel)
     return (sel & 3) != 3 ? sel | 3 : sel;
 }
 
-/* Writes the run state to where the guest registered it (domain/runstate.c). */
-void pv_runstate_publish(struct vcpu *v);
 /* GDT base and LDT of v for this processor; after LDT or GDT changed. */
 void vcpu_descriptors_load(struct vcpu *v);
 

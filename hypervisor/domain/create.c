@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Birth of domains and vCPUs. A domain owns, besides its memory: struct domain, a shared info page, the tables of its per-domain area, ports and grants
+ * (on demand), and for each vCPU struct vcpu, a context page, a trap table and its FPU area; all counted in heap_pages.
+ */
+#include "hypervisor/cpu/cpu.h"
+#include "hypervisor/domain/create.h"
+#include "hypervisor/include/assert.h"
+#include "hypervisor/include/clock.h"
+#include "hypervisor/include/errno.h"
+#include "hypervisor/include/event.h"
+#include "hypervisor/include/frame.h"
+#include "hypervisor/include/grant.h"
+#include "hypervisor/include/map.h"
+#include "hypervisor/include/sched.h"
+#include "hypervisor/include/string.h"
+#include "hypervisor/mm/frame_internal.h"
+#include "hypervisor/mm/paging.h"
+
+struct domain idle_domain = {.id = DOMID_IDLE, .is_idle = true, .state = DOMAIN_ALIVE, .refs = 1};
+struct domain *initial_domain;
+
+/* The table of domains, by id: pages of pointers, made on demand and kept. */
+#define IDS_PER_PAGE (PAGE_SIZE / sizeof(struct domain *))
+static struct domain **domain_pages[DOMID_FIRST_RESERVED / IDS_PER_PAGE + 1];
+static struct spinlock domain_list_lock = SPINLOCK(LOCK_DOMAIN_LIST);
+
+static struct domain *domain_lookup(domid_t id)
+{
+    struct domain **page = id < DOMID_FIRST_RESERVED ? read_once(domain_pages[id / IDS_PER_PAGE]) : NULL;
+
+    return page ? read_once(page[id % IDS_PER_PAGE]) : NULL;
+}
+
+struct domain *frame_domain(const struct frame *f)
+{
+    struct domain *d = domain_lookup((domid_t)frame_owner(f));
+
+    assert(d != NULL); /* it exists as long as it has frames */
+    return d;
+}
+
+struct domain *domain_get(domid_t id)
+{
+    struct domain *d;
+
+    if (id == DOMID_SELF) {
+        d = current_domain();
+        __atomic_fetch_add(&d->refs, 1, __ATOMIC_ACQ_REL);
+        return d;
+    }
+    spin_lock(&domain_list_lock);
+    d = domain_lookup(id);
+    if (d && d->state < DOMAIN_DYING) {
+        __atomic_fetch_add(&d->refs, 1, __ATOMIC_ACQ_REL);
+    } else {
+        d = NULL;
+    }
+    spin_unlock(&domain_list_lock);
+    return d;
+}
+
+/* Makes id findable as d. 0, -EEXIST, -ENOMEM. */
+static int domain_insert(struct domain *d)
+{
+    struct domain **page = heap_alloc(PAGE_SIZE, NULL);
+    int rc = 0;
+
+    spin_lock(&domain_list_lock);
+    if (!domain_pages[d->id / IDS_PER_PAGE]) {
+        domain_pages[d->id / IDS_PER_PAGE] = page;
+        page = NULL;
+    }
+    if (!domain_pages[d->id / IDS_PER_PAGE]) {
+        rc = -ENOMEM;
+    } else if (domain_lookup(d->id)) {
+        rc = -EEXIST;
+    } else {
+        domain_pages[d->id / IDS_PER_PAGE][d->id % IDS_PER_PAGE] = d;
+    }
+    spin_unlock(&domain_list_lock);
+    heap_free(page, PAGE_SIZE, NULL);
+    return rc;
+}
+
+/* Frees what is left of a domain whose last reference is gone. */
+static void domain_free(struct domain *d)
+{
+    spin_lock(&domain_list_lock);
+    if (domain_lookup(d->id) == d) {
+        domain_pages[d->id / IDS_PER_PAGE][d->id % IDS_PER_PAGE] = NULL;
+    }
+    spin_unlock(&domain_list_lock);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+
+        if (!v) {
+            continue;
+        }
+        for (unsigned j = 0; j < VCPU_FPU_PAGES; j++) {
+            if (v->fpu_mfn[j].v) {
+                frame_free(v->fpu_mfn[j], 0);
+            }
+        }
+        if (v->traps_mfn.v) {
+            frame_free(v->traps_mfn, 0);
+        }
+        if (v->ctx_mfn.v) {
+            frame_free(v->ctx_mfn, 0);
+        }
+        heap_free(v, sizeof(*v), d);
+    }
+    if (d->grants) {
+        grant_destroy_domain(d);
+    }
+    event_destroy_domain(d);
+    if (d->shared_mfn.v) {
+        frame_free_shared(d, d->shared_mfn);
+    }
+    if (d->perdomain_l3.v) {
+        perdomain_destroy(d);
+    }
+    heap_free(d->vcpu, d->max_vcpus * sizeof(d->vcpu[0]), d);
+    heap_free(d, sizeof(*d), NULL);
+}
+
+void domain_put(struct domain *d)
+{
+    if (__atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        domain_free(d);
+    }
+}
+
+/* The shared info: upcalls masked, wall clock set, nothing pending. */
+static int shared_info_create(struct domain *d)
+{
+    struct shared_info *s;
+    uint64_t sec;
+    uint32_t nsec;
+    mfn_t m = frame_alloc_shared(d);
+
+    if (mfn_eq(m, MFN_INVALID)) {
+        return -ENOMEM;
+    }
+    d->shared_mfn = m;
+    d->shared = (struct shared_info *)SHARED_INFO_VA;
+    s = map_frame(m);
+    for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) {
+        s->vcpu_info[i].evtchn_upcall_mask = 1;
+    }
+    clock_wall_at_boot(&sec, &nsec);
+    sec += (uint64_t)d->time_offset_seconds;
+    s->wc_version = 2;
+    s->wc_sec = (uint32_t)sec;
+    s->wc_nsec = nsec;
+    s->wc_sec_hi = (uint32_t)(sec >> 32);
+    unmap_frame(s);
+    return 0;
+}
+
+static int domain_init(struct domain *d, unsigned max_vcpus)
+{
+    int rc;
+
+    d->lock = (struct spinlock)SPINLOCK(LOCK_DOMAIN);
+    d->page_lock = (struct spinlock)SPINLOCK(LOCK_PAGE);
+    d->list_lock = (struct spinlock)SPINLOCK(LOCK_PAGE_LIST);
+    d->event_lock = (struct spinlock)SPINLOCK(LOCK_EVENT);
+    d->exit_status = ~0u;
+    list_init(&d->link);
+    d->vcpu = heap_alloc(max_vcpus * sizeof(d->vcpu[0]), d);
+    if (!d->vcpu) {
+        return -ENOMEM;
+    }
+    d->max_vcpus = max_vcpus;
+    rc = perdomain_create(d);
+    if (rc == 0 && !d->is_idle) {
+        rc = shared_info_create(d);
+        rc = rc ? rc : event_init_domain(d);
+        rc = rc ? rc : grant_init_domain(d);
+    }
+    return rc;
+}
+
+struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_pages, bool privileged, int *rc)
+{
+    struct domain *d;
+
+    if (id >= DOMID_FIRST_RESERVED || max_vcpus == 0 || max_vcpus > VCPU_MAX) {
+        *rc = -EINVAL;
+        return NULL;
+    }
+    d = heap_alloc(sizeof(*d), NULL);
+    if (!d) {
+        *rc = -ENOMEM;
+        return NULL;
+    }
+    d->id = id;
+    d->refs = 1;
+    d->privileged = privileged;
+    d->max_pages = max_pages;
+    *rc = domain_init(d, max_vcpus);
+    *rc = *rc ? *rc : domain_insert(d);
+    if (*rc) {
+        domain_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void idle_domain_create(unsigned cpus)
+{
+    if (domain_init(&idle_domain, cpus) != 0) {
+        panic("not enough memory for the idle domain");
+    }
+    boot_l4_set_perdomain(idle_domain.perdomain_l3);
+}
+
+struct vcpu_context *vcpu_context_map(const struct vcpu *v)
+{
+    return map_frame(v->ctx_mfn);
+}
+
+void vcpu_context_unmap(const struct vcpu_context *ctx)
+{
+    unmap_frame(ctx);
+}
+
+/* A page of the vCPU's block: a fresh frame, mapped there. */
+static int block_page(struct vcpu *v, unsigned page, mfn_t *m)
+{
+    *m = frame_alloc(0, ALLOC_ZERO);
+    if (mfn_eq(*m, MFN_INVALID)) {
+        *m = mfn(0);
+        return -ENOMEM;
+    }
+    perdomain_set(v->domain, VCPU_BLOCK(v->id) + page * PAGE_SIZE, *m, PTE_HV_RW | hv_nx);
+    return 0;
+}
+
+static int fpu_create(struct vcpu *v)
+{
+    unsigned pages = (unsigned)DIV_ROUND_UP(fpu_area_size(), PAGE_SIZE);
+    void *p;
+
+    for (unsigned i = 0; i < pages; i++) {
+        if (block_page(v, VCPU_FPU_PAGE + i, &v->fpu_mfn[i]) != 0) {
+            return -ENOMEM;
+        }
+    }
+    p = map_frame(v->fpu_mfn[0]);
+    fpu_area_init(p);
+    unmap_frame(p);
+    return 0;
+}
+
+static int guest_vcpu_init(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    struct vcpu_context *ctx;
+
+    v->ctx = (struct vcpu_context *)(VCPU_BLOCK(v->id) + VCPU_REGS_PAGE * PAGE_SIZE);
+    if (block_page(v, VCPU_REGS_PAGE, &v->ctx_mfn) != 0 || block_page(v, VCPU_TRAPS_PAGE, &v->traps_mfn) != 0 ||
+        fpu_create(v) != 0) {
+        return -ENOMEM;
+    }
+    if (v->id == 0) {
+        perdomain_set(d, SHARED_INFO_VA, d->shared_mfn, PTE_HV_RW | hv_nx);
+    }
+    if (v->id < XEN_LEGACY_MAX_VCPUS) {
+        v->info = &d->shared->vcpu_info[v->id];
+    }
+    ctx = vcpu_context_map(v);
+    ctx->dr[6] = 0xffff0ff0;
+    ctx->dr[7] = 0x400;
+    ctx->xcr0 = ctx->xcr0_accum = 1;
+    vcpu_context_unmap(ctx);
+    return 0;
+}
+
+int vcpu_create(struct domain *d, unsigned id)
+{
+    struct vcpu *v;
+    int rc;
+
+    if (id >= d->max_vcpus) {
+        return -EINVAL;
+    }
+    if (d->vcpu[id]) {
+        return -EEXIST;
+    }
+    v = heap_alloc(sizeof(*v), d);
+    if (!v) {
+        return -ENOMEM;
+    }
+    v->domain = d;
+    v->id = id;
+    v->state = VCPU_OFFLINE;
+    v->pause_flags = PAUSE_DOWN;
+    v->cr3_kernel = v->cr3_user = v->old_table = v->info_mfn = MFN_INVALID;
+    v->kernel_mode = true;
+    d->vcpu[id] = v; /* domain_free() finds it from here on */
+    rc = perdomain_add_vcpu(d, id, &v->window_ptes);
+    if (rc == 0 && !d->is_idle) {
+        rc = guest_vcpu_init(v);
+    }
+    rc = rc ? rc : sched_init_vcpu(v);
+    d->nr_vcpus++;
+    return rc;
+}
+
+int idle_vcpu_create(unsigned cpu)
+{
+    struct percpu *p = percpu_of(cpu);
+    int rc = vcpu_create(&idle_domain, cpu);
+
+    if (rc == 0) {
+        p->idle = idle_domain.vcpu[cpu];
+        p->current = p->idle;
+        p->space = &idle_domain;
+        p->window_ptes = p->idle->window_ptes;
+        p->windows = VCPU_BLOCK(cpu) + VCPU_WINDOW_PAGE * PAGE_SIZE;
+    }
+    return rc;
+}
+
+void vcpu_raise(struct vcpu *v, uint32_t bits)
+{
+    unsigned cpu;
+
+    __atomic_fetch_or(&v->pending, bits, __ATOMIC_SEQ_CST);
+    cpu = read_once(v->cpu);
+    if (percpu_of(cpu)->current == v) {
+        if (cpu == this_cpu()->cpu) {
+            hazard_raise(HAZARD_VCPU);
+        } else {
+            hazard_raise_on(cpu, HAZARD_VCPU);
+        }
+    }
+}
