@@ -11,11 +11,5 @@ int grant_init_domain(struct domain *d);
 void grant_release_mappings(struct domain *d);
 /* Frees the table itself (second phase). */
 void grant_destroy_domain(struct domain *d);
-/*
- * A page-table entry that a grant map made is being removed or replaced by other means: tells the grant code nothing (as on
- * Xen, the entry's reference goes, the grant stays mapped until unmapped) but exists so that mm/ can ask whether m is mapped by grant
- * in d. Any lock below LOCK_HEAP.
- */
-bool grant_maps_frame(const struct domain *d, mfn_t m);
 
 #endif

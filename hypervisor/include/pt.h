@@ -12,10 +12,10 @@
  */
 int pt_grant_install(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t frame, uint64_t l1_flags);
 /*
- * Replaces the entry by new_entry (raw, references already held; 0: none) if it maps `expect`. The references of the old entry become the
+ * Replaces the entry by new_entry (raw, references already held; 0: none) if it maps `expect`, writable or not as said. The references of the old entry become the
  * caller's. 0; -EINVAL: the entry does not map `expect` (any more).
  */
-int pt_grant_remove(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t expect, uint64_t new_entry);
+int pt_grant_remove(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t expect, bool writable, uint64_t new_entry);
 /*
  * Reads d's own L1 entry for va (current address space) and clears it when take is set, for GNTTABOP_unmap_and_replace. The entry's
  * references become the caller's. 0 or -EINVAL.
