@@ -38,12 +38,13 @@ static void test_coracle_exit(void **state)
     struct machine_log log;
 
     (void)state;
-    log = LOG("(coracle) booting", "(coracle) d0: exit status 3", "(coracle) d0: shutdown: poweroff");
+    log = LOG("(coracle) booting", "(coracle) d0: exit status 3",
+              "(coracle) d0: the initial domain has ended: poweroff");
     assert_true(log.has_status);
     assert_int_equal(log.status, 3);
     assert_int_equal(log.end, END_SHUTDOWN);
     assert_false(log.trouble);
-    log = LOG("(coracle) d0: shutdown: reboot");
+    log = LOG("(coracle) d0: the initial domain has ended: reboot");
     assert_false(log.has_status);
     assert_int_equal(log.end, END_SHUTDOWN);
 }
@@ -51,12 +52,16 @@ static void test_coracle_exit(void **state)
 static void test_coracle_trouble(void **state)
 {
     (void)state;
-    assert_int_equal(LOG("(coracle) d0: exit status 134", "(coracle) d0: shutdown: crash").end, END_CRASH);
+    assert_int_equal(
+        LOG("(coracle) d0: exit status 134", "(coracle) d0: the initial domain has ended: crash").end,
+        END_CRASH);
     assert_int_equal(LOG("(coracle) d0: crashed: page fault").end, END_CRASH);
-    assert_int_equal(LOG("(coracle) d0: shutdown: watchdog").end, END_CRASH);
-    assert_int_equal(LOG("(coracle) panic: something").end, END_FAULT);
-    assert_int_equal(LOG("(coracle) panic: something", "(coracle) d0: shutdown: poweroff").end, END_FAULT);
-    assert_true(LOG("(coracle) panic: something").trouble);
+    assert_int_equal(LOG("(coracle) d0: the initial domain has ended: watchdog").end, END_CRASH);
+    assert_int_equal(LOG("(coracle) PANIC: something").end, END_FAULT);
+    assert_int_equal(
+        LOG("(coracle) PANIC: something", "(coracle) d0: the initial domain has ended: poweroff").end,
+        END_FAULT);
+    assert_true(LOG("(coracle) PANIC: something").trouble);
 }
 
 static void test_xen_ends(void **state)
@@ -72,7 +77,7 @@ static void test_xen_ends(void **state)
     assert_true(log.over);
     assert_int_equal(LOG("(XEN) Hardware Dom0 shutdown: rebooting machine").end, END_SHUTDOWN);
     log = LOG("(XEN) Panic on CPU 0:", "(XEN) Could not construct domain 0");
-    assert_int_equal(log.end, END_FAULT);
+    assert_int_equal(log.end, END_REFUSED);
 }
 
 /* What goes to stderr while fn runs, as a string that the caller frees. */

@@ -158,17 +158,19 @@ static int stage_root(const struct stage *stage, const char *directory, uint64_t
 static int fill_stage(const struct stage *stage, const struct pack_request *request,
                       const struct image *image)
 {
-    char *hypervisor = find_hypervisor();
     struct text menu = {0};
     uint64_t root_size = 0;
+    char *hypervisor = NULL;
     int result = -1;
 
-    if (hypervisor != NULL && stage_directory(stage, "boot") == 0 &&
-        stage_directory(stage, "boot/grub") == 0 && stage_copy(stage, "boot/coracle.elf", hypervisor) == 0 &&
-        stage_copy(stage, "boot/guest.elf", image->path) == 0 &&
+    if (make_menu(&menu, request, image) == 0 && stage_directory(stage, "boot") == 0 &&
+        stage_directory(stage, "boot/grub") == 0 &&
+        stage_write(stage, "boot/grub/grub.cfg", menu.text) == 0 &&
         (request->guest.root == NULL || stage_root(stage, request->guest.root, &root_size) == 0) &&
-        check_guest(request, image, root_size) == 0 && make_menu(&menu, request, image) == 0)
-        result = stage_write(stage, "boot/grub/grub.cfg", menu.text);
+        check_guest(request, image, root_size) == 0)
+        hypervisor = find_hypervisor();
+    if (hypervisor != NULL && stage_copy(stage, "boot/coracle.elf", hypervisor) == 0)
+        result = stage_copy(stage, "boot/guest.elf", image->path);
     free(menu.text);
     free(hypervisor);
     return result;

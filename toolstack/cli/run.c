@@ -185,7 +185,7 @@ static int judge(const struct run_request *request, const struct machine_result 
     if (!result->started)
         return EXIT_FAILED;
     if (result->timed_out) {
-        if (!log->domain_runs)
+        if (result->tail.length == 0)
             machine_log_show_kept(log, LOG_KEPT);
         report("%s still ran after %u s (--timeout) and was ended", request->guest.image, request->timeout);
         return EXIT_TIMEOUT;
@@ -297,6 +297,7 @@ static int run_image(const struct run_request *request, const struct image *imag
         .cpu = request->cpu,
         .cpus = request->cpus,
         .memory = request->guest.memory,
+        .hypervisor_fd = -1,
         .image_fd = image->fd,
         .root_fd = -1,
         .options = request->options,
@@ -315,13 +316,13 @@ static int run_image(const struct run_request *request, const struct image *imag
         root_size = file_size(machine.root_fd);
     }
     machine.modules_size = image->size + root_size;
-    machine.hypervisor_fd = open_hypervisor(request, &path);
-    if (machine.hypervisor_fd >= 0)
+    if (image_check_memory(image, root_size, machine.memory) == 0)
+        machine.hypervisor_fd = open_hypervisor(request, &path);
+    if (machine.hypervisor_fd >= 0) {
         symbols = find_hypervisor_symbols(path);
-    if (machine.hypervisor_fd >= 0 && image_check_memory(image, root_size, machine.memory) == 0)
         status = boot(request, &machine, image, symbols);
-    if (machine.hypervisor_fd >= 0)
         close(machine.hypervisor_fd);
+    }
     if (machine.root_fd >= 0)
         close(machine.root_fd);
     free(symbols);

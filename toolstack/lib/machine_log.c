@@ -18,13 +18,12 @@ struct pattern {
 static const struct pattern patterns[] = {
     {"Panic on CPU", END_FAULT, false},
     {"FATAL TRAP", END_FAULT, false},
-    {"(coracle) panic", END_FAULT, false},
+    {"(coracle) PANIC", END_FAULT, false},
     {"(coracle) hypervisor fault", END_FAULT, false},
-    {"(coracle) assert", END_FAULT, false},
-    {"d0: shutdown: poweroff", END_SHUTDOWN, false},
-    {"d0: shutdown: reboot", END_SHUTDOWN, false},
-    {"d0: shutdown: ", END_CRASH, false},
     {"d0: crashed", END_CRASH, false},
+    {"d0: the initial domain has ended: poweroff", END_SHUTDOWN, false},
+    {"d0: the initial domain has ended: reboot", END_SHUTDOWN, false},
+    {"d0: the initial domain has ended: ", END_CRASH, false},
     {"Could not construct domain 0", END_REFUSED, false},
     {"Could not set up DOM0", END_REFUSED, false},
     {"(coracle) cannot build", END_REFUSED, false},
@@ -91,8 +90,9 @@ void machine_log_line(struct machine_log *log, const char *line)
     bool timeline = strstr(line, "(coracle) timeline") != NULL;
 
     judge(log, line);
-    /* Coracle says something about the domain before it runs; Xen's stream is told apart by xen_stream.c. */
-    log->domain_runs |= strncmp(line, "(coracle) d0:", strlen("(coracle) d0:")) == 0;
+    /* From its first line on, Coracle loses no input for the domain. Xen's moment is known to xen_stream.c.
+     */
+    log->input_safe |= strncmp(line, "(coracle)", strlen("(coracle)")) == 0;
     if (!log->verbose && !log->trouble && !(timeline && log->timeline)) {
         keep(log, line);
         return;

@@ -22,8 +22,8 @@ enum machine_end {
     END_UNKNOWN,  /* no line said anything */
     END_SHUTDOWN, /* the domain powered off or asked for a reboot */
     END_CRASH,    /* the domain crashed or was killed for what it did */
-    END_REFUSED,  /* the hypervisor could not build the domain */
     END_FAULT,    /* the hypervisor itself died */
+    END_REFUSED,  /* the hypervisor could not build the domain; stock Xen panics over it */
 };
 
 /* Start with all zero except verbose, timeline and symbols. */
@@ -38,7 +38,7 @@ struct machine_log {
     bool trouble;         /* lines are shown from here on */
     char *kept[LOG_KEPT]; /* a ring; free with machine_log_free */
     unsigned nr_kept;     /* ever kept */
-    bool domain_runs;     /* the console is the domain's: what is typed reaches it */
+    bool input_safe;      /* bytes that are sent to the domain's console now reach it */
 };
 
 /* Looks at one line (no line feed, no carriage return), shows it on stderr if it is to be shown. */

@@ -23,6 +23,8 @@
 
 /* After so long without a byte the user sees what is held back. */
 #define HURRY_MS 100
+/* Coracle's first line comes long before that. */
+#define INPUT_PATIENCE_MS 3000
 
 enum slot { SLOT_SIGNALS, SLOT_COM1, SLOT_COM2, SLOT_ERRORS, SLOT_STDIN, SLOT_STDOUT, SLOTS };
 
@@ -126,7 +128,7 @@ static void take_guest_text(struct pump *pump)
     if (pump->stream.guest.length != 0)
         add_bytes(&pump->to_stdout, pump->stream.guest.text, pump->stream.guest.length);
     pump->stream.guest.length = 0;
-    pump->log->domain_runs |= pump->stream.domain_runs;
+    pump->log->input_safe |= pump->stream.domain_runs;
 }
 
 /* Reads from one of QEMU's lines; *fd becomes -1 at its end. */
@@ -148,7 +150,7 @@ static void read_line_of(struct pump *pump, int *fd, enum slot slot)
             take_guest_text(pump);
         } else {
             add_bytes(&pump->to_stdout, buffer, (size_t)count);
-            pump->log->domain_runs = true;
+            pump->log->input_safe = true;
         }
         break;
     case SLOT_COM2:
@@ -213,18 +215,40 @@ static void write_output(struct pump *pump, struct machine_result *result)
     kill_qemu(pump);
 }
 
-/* Milliseconds until the deadline; -1: there is none. */
-static int remaining_ms(const struct pump *pump, const struct timespec *start)
+/* Milliseconds from now to `after` milliseconds after start, at least 0. */
+static int remaining_ms(const struct timespec *start, int64_t after)
 {
     struct timespec now;
-    int64_t gone;
+    int64_t left;
 
-    if (pump->timeout == 0 || pump->stop)
-        return -1;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    gone = (int64_t)(now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000;
-    gone = (int64_t)pump->timeout * 1000 - gone;
-    return gone > 0 ? (int)(gone < INT32_MAX ? gone : INT32_MAX) : 0;
+    left = after - (int64_t)(now.tv_sec - start->tv_sec) * 1000 - (now.tv_nsec - start->tv_nsec) / 1000000;
+    if (left < 0)
+        return 0;
+    return left < INT32_MAX ? (int)left : INT32_MAX;
+}
+
+/* How long poll may wait; -1: for ever. Looks at the clock on the way: ends the machine at the timeout. */
+static int look_at_clock(struct pump *pump, struct machine_result *result, const struct timespec *start)
+{
+    int wait = -1, patience;
+
+    if (pump->timeout != 0 && !pump->stop) {
+        wait = remaining_ms(start, pump->timeout * INT64_C(1000));
+        if (wait == 0) {
+            result->timed_out = true;
+            kill_qemu(pump);
+            return 0;
+        }
+    }
+    /* A hypervisor that was told to be silent must get the input nevertheless. */
+    if (pump->input_open && !pump->log->input_safe && !pump->xen) {
+        patience = remaining_ms(start, INPUT_PATIENCE_MS);
+        pump->log->input_safe = patience == 0;
+        if (patience != 0 && (wait < 0 || wait > patience))
+            wait = patience;
+    }
+    return wait;
 }
 
 static bool finished(const struct pump *pump, int com1, int com2, int errors)
@@ -238,7 +262,7 @@ static void set_polls(const struct pump *pump, struct pollfd polls[SLOTS], int c
     bool room = pump->to_stdout.length < OUTPUT_MAX;
     bool sending = pump->to_guest.length != 0 && com1 >= 0;
     bool reading =
-        pump->input_open && pump->log->domain_runs && pump->to_guest.length == 0 && !pump->qemu_ended;
+        pump->input_open && pump->log->input_safe && pump->to_guest.length == 0 && !pump->qemu_ended;
 
     polls[SLOT_SIGNALS] = (struct pollfd){.fd = pump->signals, .events = POLLIN};
     polls[SLOT_COM1] = (struct pollfd){.fd = room || sending ? com1 : -1,
@@ -313,11 +337,7 @@ void pump_run(struct pump *pump, struct machine_result *result)
     if (pump->input == INPUT_TERMINAL)
         terminal_take(STDIN_FILENO);
     while (!finished(pump, com1, com2, errors)) {
-        wait = remaining_ms(pump, &start);
-        if (wait == 0) {
-            result->timed_out = true;
-            kill_qemu(pump);
-        }
+        wait = look_at_clock(pump, result, &start);
         pump_once(pump, result, &com1, &com2, &errors, wait);
         if (pump->log->over && !pump->stop)
             kill_qemu(pump);
