@@ -23,10 +23,15 @@ $(LIBOS_OBJ): $(BUILD)/libos/%.o: libos/% | $(SYSROOT_HEADERS) $(BUILD)/libos/ab
 $(BUILD)/libos/abi/xen:
 	@mkdir -p $(@D) && ln -sfn /usr/include/xen $@
 
+# One object, so that all of it is there before newlib is searched: what libos defines replaces newlib's function of
+# the same name, and the POSIX room's hooks replace the core's empty ones. Its public names are weak, so that a program
+# may have its own; names that only libos uses (hidden, by their headers) are not seen outside. What a program does not
+# use, the linker drops (--gc-sections).
 $(LIBCORACLE): $(LIBOS_OBJ)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)ld -r -o $@.o $^ && objcopy --localize-hidden --weaken $@.o
+	$(Q)rm -f $@ && ar rcs $@ $@.o && rm $@.o
 
 -include $(LIBOS_OBJ:.o=.d)
 

@@ -19,6 +19,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 #define FS_NAME_MAX  255  /* bytes in one component */
 #define FS_PATH_MAX  4096 /* bytes in a path, with the final NUL */
 #define FS_LINK_MAX  32767
@@ -149,5 +151,7 @@ struct fs_usage {
     size_t inodes;
 };
 struct fs_usage fs_usage(void);
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "libos/fs/fs.h"
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 /* A directory entry; it owns one link of its inode. */
 struct fs_entry {
     struct inode *inode;
@@ -62,5 +64,7 @@ void data_free(struct fs_data *data);
 
 /* Own blocks of all files. */
 size_t data_blocks(void);
+
+#pragma GCC visibility pop
 
 #endif

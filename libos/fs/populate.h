@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 /*
  * Enters everything that the tar archive of size bytes holds below the root. File contents are not copied:
  * the archive must stay, unchanged, while the tree lives. Work grows with the number of entries only. A later
@@ -15,5 +17,7 @@
  * contradicts itself, -ENOMEM, -ENAMETOOLONG. The tree then holds what came before.
  */
 int fs_populate(const void *archive, size_t size, char *message, size_t message_size);
+
+#pragma GCC visibility pop
 
 #endif

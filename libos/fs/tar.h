@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 #define TAR_BLOCK    512u
 #define TAR_PATH_MAX 4096u
 
@@ -43,5 +45,7 @@ void tar_begin(struct tar_reader *reader, const void *base, size_t size);
  * malformed, reader->error and reader->at tell how.
  */
 int tar_next(struct tar_reader *reader, struct tar_entry *entry);
+
+#pragma GCC visibility pop
 
 #endif

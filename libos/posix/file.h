@@ -18,6 +18,8 @@
 #include "coracle/sync.h"
 #include "libos/fs/fs.h"
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 struct file;
 
 /* What a kind of file can do. Results are negative errno values. A missing function means the error named. */
@@ -90,7 +92,8 @@ int vfs_open_inode(struct inode *inode, int flags, struct file **file);
 void devices_init(void);
 int device_open(struct inode *inode, int flags, struct file **file);
 
-/* console_file.c: the operations of the console, and its state at the start (settings of the command line). */
+/* console_file.c: the operations of the console, and its state at the start (settings of the command line).
+ */
 extern const struct file_ops console_ops;
 void console_init(void);
 /* From now on keys that ask for signals work, even if nobody reads. */
@@ -98,5 +101,7 @@ void console_watch(void);
 
 /* poll.c: tells all who poll that some file's state has changed. Any context. */
 void poll_changed(void);
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,10 +11,14 @@
 
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 /* Fills buf. Threads only. */
 void random_fill(void *buf, size_t len);
 
 /* Stirs bytes from outside in; they cannot make it worse. Threads only. */
 void random_stir(const void *bytes, size_t len);
+
+#pragma GCC visibility pop
 
 #endif

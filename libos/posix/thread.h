@@ -19,6 +19,8 @@
 #include "coracle/sync.h"
 #include "coracle/thread.h"
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 #define PTHREAD_KEYS 128
 
 /* What ran on a thread since it was last asked; bits of struct pthread.handled. */
@@ -121,5 +123,7 @@ void signals_leave(void);
 
 /* Waits until a handler has run on this thread, or the deadline: -EINTR or -ETIMEDOUT. */
 int signals_pause(uint64_t deadline);
+
+#pragma GCC visibility pop
 
 #endif

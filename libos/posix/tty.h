@@ -36,6 +36,8 @@
 #include <sys/types.h>
 #include <termios.h>
 
+#pragma GCC visibility push(hidden) /* names of the libOS alone */
+
 #define TTY_LINE_MAX  4096u /* bytes of a line that is being typed; more ring no bell and are dropped */
 #define TTY_QUEUE_MAX 8192u /* bytes ready to be read, a power of two */
 
@@ -83,5 +85,7 @@ void tty_flush(struct tty *tty);
  * What the console shall get for len bytes of output, through put; honours OPOST with ONLCR, OCRNL.
  */
 void tty_output(struct tty *tty, const char *text, size_t len, void (*put)(const char *text, size_t len));
+
+#pragma GCC visibility pop
 
 #endif
