@@ -49,6 +49,30 @@ int boot_info_decode(uint32_t magic, paddr_t info);
 /* boot/main.c, called by head.S. */
 _Noreturn void boot_main(uint32_t magic, paddr_t info);
 
+/* Fills cpu_features from this processor. */
+void cpu_features_init(void);
+/* Does the processor that calls have the same? 0 or -EINVAL. */
+int cpu_features_check(void);
+/* This processor's APIC ID as CPUID tells it; works before apic_init. */
+uint32_t apic_boot_id(void);
+/*
+ * The interrupt controllers: masks the legacy ones and the I/O APICs' pins, finds and sets up the boot
+ * processor's local APIC. After acpi_init and paging_init (map_mmio), on the boot processor's final block.
+ */
+void apic_init(void);
+/* The same for the local APIC of another processor, on that processor. */
+void apic_init_local(void);
+/*
+ * Finds the clocks, calibrates the TSC and the APIC's timer (which waits some milliseconds), reads the date,
+ * and starts this processor's timers. After apic_init.
+ */
+void clock_init(void);
+/*
+ * Starts the other processors that ACPI lists, as far as options allow; each ends in cpu_idle_loop(). Needs
+ * the clock, the scheduler and the identity map.
+ */
+void smp_init(void);
+
 /* Reads the options into `options`; a line for each unknown or malformed one. cmdline is not changed. */
 void options_parse(const char *cmdline);
 

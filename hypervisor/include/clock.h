@@ -22,6 +22,10 @@ void clock_wall_at_boot(uint64_t *sec, uint32_t *nsec);
 void clock_publish(struct vcpu *v);
 /* TSC ticks a second, as calibrated. */
 uint64_t clock_tsc_hz(void);
+/* TSC value of this processor at a moment of system time. */
+uint64_t clock_tsc_at(uint64_t when);
+/* This processor was halted: corrects its clock if its TSC stood still meanwhile. Idle loop, after hlt. */
+void clock_wake(void);
 
 static inline uint64_t rdtsc(void)
 {

@@ -89,6 +89,8 @@ _Noreturn void machine_power_off(void);
 _Noreturn void machine_reboot(void);
 /* Stops all other processors for good (panic, reboot). */
 void machine_stop_others(void);
+/* The NMI handler's first question: does not return if machine_stop_others() was called elsewhere. */
+void machine_stop_check(void);
 
 /* Boot timeline: TSC at named moments, printed with the initial domain's end. name: a literal. */
 void timeline_mark(const char *name);
