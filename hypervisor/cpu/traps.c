@@ -15,6 +15,7 @@
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/runstate.h"
 #include "hypervisor/include/sched.h"
+#include "hypervisor/include/vcpu_timer.h"
 #include "hypervisor/pv/pv.h"
 
 typedef void (*trap_handler)(struct cpu_user_regs *regs);
@@ -140,6 +141,9 @@ static void vcpu_work(struct vcpu *v)
     if (work & VCPU_FLUSH) {
         tlb_flush_local();
     }
+    if (work & VCPU_PERIODIC) {
+        vcpu_periodic_update(v);
+    }
     if (work & VCPU_TIMER) {
         event_send_virq(v, VIRQ_TIMER);
     }
@@ -151,6 +155,9 @@ static void vcpu_work(struct vcpu *v)
     }
     if (work & VCPU_EVENTS) {
         event_deliver_inbox(v);
+    }
+    if ((work & VCPU_NMI) && vcpu_traps(v)[TRAP_NMI].address) {
+        pv_inject_trap(v, TRAP_NMI, 0);
     }
 }
 

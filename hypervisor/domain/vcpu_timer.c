@@ -17,21 +17,20 @@ static void singleshot_fn(void *data)
     vcpu_timer_event(data);
 }
 
-/* A tick if one is due, and the timer for the next. v runs here, or is the caller's to set up. */
+/* A tick if one is due, and the timer for the next. v runs here: nobody else touches the timer. */
 static void periodic_work(struct vcpu *v)
 {
-    uint64_t now, next = v->periodic_last + v->periodic_ns;
+    uint64_t now, period = read_once(v->periodic_ns);
 
-    if (!v->periodic_ns) {
+    if (!period) {
         return;
     }
     now = clock_now();
-    if (now >= next) {
-        vcpu_timer_event(v);
+    if (now >= v->periodic_last + period) {
         v->periodic_last = now;
-        next = now + v->periodic_ns;
+        vcpu_timer_event(v);
     }
-    timer_set(&v->periodic, next);
+    timer_set(&v->periodic, v->periodic_last + period);
 }
 
 static void periodic_fn(void *data)
@@ -65,11 +64,22 @@ void vcpu_set_singleshot(struct vcpu *v, uint64_t when)
     timer_set(&v->singleshot, when);
 }
 
+void vcpu_periodic_update(struct vcpu *v)
+{
+    if (v->periodic.queued) {
+        timer_stop(&v->periodic);
+    }
+    periodic_work(v);
+}
+
 void vcpu_set_periodic(struct vcpu *v, uint64_t ns)
 {
-    timer_stop(&v->periodic);
-    v->periodic_ns = ns;
-    periodic_work(v);
+    write_once(v->periodic_ns, ns);
+    if (v == current_vcpu()) {
+        vcpu_periodic_update(v);
+    } else {
+        vcpu_raise(v, VCPU_PERIODIC);
+    }
 }
 
 void vcpu_timers_leave(struct vcpu *v)

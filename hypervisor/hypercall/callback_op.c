@@ -7,11 +7,7 @@
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
-
-static bool canonical(unsigned long address)
-{
-    return (long)(address << 16) >> 16 == (long)address;
-}
+#include "hypervisor/pv/pv.h"
 
 static struct guest_callback *callback_of(struct vcpu_context *c, unsigned type)
 {
@@ -26,10 +22,22 @@ static struct guest_callback *callback_of(struct vcpu_context *c, unsigned type)
         return &c->syscall32;
     case CALLBACKTYPE_sysenter:
         return &c->sysenter;
-    case CALLBACKTYPE_nmi:
-        return &c->nmi;
     default:
         return NULL;
+    }
+}
+
+/* The NMI's handler is an entry of the trap table like any other. */
+static void set_nmi(unsigned long address)
+{
+    trap_info_t *t = &vcpu_traps(current_vcpu())[TRAP_NMI];
+
+    *t = (trap_info_t){0};
+    if (address) {
+        t->vector = TRAP_NMI;
+        t->cs = FLAT_KERNEL_CS64;
+        t->address = address;
+        TI_SET_IF(t, 1);
     }
 }
 
@@ -37,8 +45,12 @@ static long set_callback(unsigned type, unsigned flags, unsigned long address)
 {
     struct guest_callback *callback = callback_of(current_vcpu()->ctx, type);
 
-    if (!canonical(address)) {
+    if (!is_canonical(address)) {
         return -EINVAL;
+    }
+    if (type == CALLBACKTYPE_nmi) {
+        set_nmi(address);
+        return 0;
     }
     if (!callback) {
         return -ENOSYS;
@@ -50,15 +62,12 @@ static long set_callback(unsigned type, unsigned flags, unsigned long address)
 
 static long unregister(unsigned type)
 {
-    if (!callback_of(current_vcpu()->ctx, type)) {
-        return -ENOSYS;
-    }
     /* Only the NMI callback can be done without. */
-    if (type != CALLBACKTYPE_nmi) {
-        return -EINVAL;
+    if (type == CALLBACKTYPE_nmi) {
+        set_nmi(0);
+        return 0;
     }
-    current_vcpu()->ctx->nmi = (struct guest_callback){0};
-    return 0;
+    return callback_of(current_vcpu()->ctx, type) ? -EINVAL : -ENOSYS;
 }
 
 long do_callback_op(unsigned long cmd, unsigned long arg)

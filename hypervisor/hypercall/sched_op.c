@@ -14,55 +14,74 @@
 #define PIN_ANY_CPU    (-1)
 #define PIN_CPU_LIMIT  4096 /* numbers from here on are no processor on any machine */
 
-static void watchdog_expired(void *data)
+/*
+ * A watchdog's timer is only ever set, under the domain's lock, and never stopped while the domain lives: one
+ * that was stopped or restarted in the meantime is seen here.
+ */
+static void watchdog_expired(struct domain *d, unsigned slot)
 {
-    struct domain *d = data;
+    bool due;
 
-    if (d->state < DOMAIN_SHUTDOWN) {
+    spin_lock(&d->lock);
+    due = (d->watchdog_inuse & 1u << slot) && !d->watchdog[slot].queued && d->state == DOMAIN_ALIVE;
+    spin_unlock(&d->lock);
+    if (due) {
         log_guest(LOG_WARN, d->id, "watchdog expired");
         domain_shutdown(d, SHUTDOWN_watchdog);
     }
 }
 
+static void expired_0(void *data)
+{
+    watchdog_expired(data, 0);
+}
+
+static void expired_1(void *data)
+{
+    watchdog_expired(data, 1);
+}
+
 void sched_destroy_domain(struct domain *d)
 {
     for (unsigned i = 0; i < WATCHDOGS; i++) {
-        if (d->watchdog_inuse & 1u << i) {
+        if (d->watchdog[i].fn) {
             timer_stop(&d->watchdog[i]);
         }
     }
-    d->watchdog_inuse = 0;
+}
+
+/* Starts or restarts a watchdog. d's lock. */
+static void watchdog_set(struct domain *d, unsigned slot, uint32_t seconds)
+{
+    if (!d->watchdog[slot].fn) {
+        timer_init(&d->watchdog[slot], slot ? expired_1 : expired_0, d);
+    }
+    d->watchdog_inuse |= 1u << slot;
+    timer_set(&d->watchdog[slot], clock_now() + seconds * SECOND);
 }
 
 /* id 0: a free watchdog is started and its number (1, 2) returned; else: restarted, or stopped by timeout 0.
  * Seconds. */
 static long watchdog(struct domain *d, uint32_t id, uint32_t timeout)
 {
-    uint64_t when = clock_now() + timeout * SECOND;
+    unsigned slot = id ? id - 1 : d->watchdog_inuse & 1;
     long ret = 0;
 
     if (id > WATCHDOGS) {
         return -EINVAL;
     }
     spin_lock(&d->lock);
-    if (!id) {
-        unsigned slot = d->watchdog_inuse & 1 ? 1 : 0;
-
-        if (d->watchdog_inuse & 1u << slot) {
-            ret = -ENOSPC;
-        } else {
-            d->watchdog_inuse |= 1u << slot;
-            timer_init(&d->watchdog[slot], watchdog_expired, d);
-            timer_set(&d->watchdog[slot], when);
-            ret = slot + 1;
-        }
-    } else if (!(d->watchdog_inuse & 1u << (id - 1))) {
+    if (!id && (d->watchdog_inuse & 1u << slot)) {
+        ret = -ENOSPC;
+    } else if (!id) {
+        watchdog_set(d, slot, timeout);
+        ret = slot + 1;
+    } else if (!(d->watchdog_inuse & 1u << slot)) {
         ret = -EINVAL;
     } else if (!timeout) {
-        timer_stop(&d->watchdog[id - 1]);
-        d->watchdog_inuse &= ~(1u << (id - 1));
+        d->watchdog_inuse &= ~(1u << slot);
     } else {
-        timer_set(&d->watchdog[id - 1], when);
+        watchdog_set(d, slot, timeout);
     }
     spin_unlock(&d->lock);
     return ret;

@@ -45,7 +45,7 @@ struct vcpu_context {
     unsigned long cr0_ts;                                /* X86_CR0_TS when set by fpu_taskswitch */
     unsigned long cr4;                                   /* what the guest wrote, of the bits it may */
     unsigned long kernel_ss, kernel_sp;                  /* stack_switch */
-    struct guest_callback event, failsafe, syscall, syscall32, sysenter, nmi;
+    struct guest_callback event, failsafe, syscall, syscall32, sysenter;
 
     unsigned long gdt_entries;
     unsigned long gdt_frames[GDT_FRAMES]; /* mfn */
@@ -70,7 +70,8 @@ _Static_assert(sizeof(trap_info_t) * 256 == PAGE_SIZE, "the trap table is one pa
 #define VCPU_KILLED  (1u << 3) /* the domain is dying: do not return to it */
 #define VCPU_FLUSH   (1u << 4) /* flush the TLB before guest code runs */
 #define VCPU_RUNSTATE (1u << 5) /* publish the run state: runstate_publish() */
-#define VCPU_NMI     (1u << 6) /* VCPUOP_send_nmi: deliver through ctx->nmi */
+#define VCPU_NMI     (1u << 6) /* VCPUOP_send_nmi: trap 2 */
+#define VCPU_PERIODIC (1u << 7) /* the period of its timer was changed: vcpu_periodic_update() */
 
 enum vcpu_state {
     VCPU_RUNNING,  /* on a processor */

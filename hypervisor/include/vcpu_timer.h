@@ -14,8 +14,10 @@ void vcpu_timers_init(struct vcpu *v);
 void vcpu_timers_stop(struct vcpu *v);
 /* Arms the one-shot timer of the running vCPU for system time `when` (ns). LOCK_TIMER. */
 void vcpu_set_singleshot(struct vcpu *v, uint64_t when);
-/* Sets the period in ns (0: stops) and starts counting from the last tick. LOCK_TIMER. */
+/* Sets the period in ns (0: stops), counting from the last tick; v sees to its timer itself, where it runs. Any vCPU. */
 void vcpu_set_periodic(struct vcpu *v, uint64_t ns);
+/* VCPU_PERIODIC: the running vCPU's period was changed by another. LOCK_TIMER. */
+void vcpu_periodic_update(struct vcpu *v);
 /* The scheduler's: v leaves this processor; v came to it. No lock held. */
 void vcpu_timers_leave(struct vcpu *v);
 void vcpu_timers_enter(struct vcpu *v);

@@ -9,6 +9,7 @@
 #include "hypervisor/include/domain.h"
 
 #define TRAP_DEBUG      1
+#define TRAP_NMI        2
 #define TRAP_OPCODE     6
 #define TRAP_NO_DEVICE  7
 #define TRAP_SS         12
