@@ -30,8 +30,9 @@ $(BUILD)/libos/abi/xen:
 $(LIBCORACLE): $(LIBOS_OBJ)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)ld -r -o $@.o $^ && objcopy --localize-hidden --weaken $@.o
-	$(Q)rm -f $@ && ar rcs $@ $@.o && rm $@.o
+	$(Q)ld -r -o $@.o $^ && objcopy --localize-hidden $@.o
+	$(Q)nm --defined-only --extern-only $@.o | sed 's/.* //' >$@.names && objcopy --weaken-symbols=$@.names $@.o
+	$(Q)rm -f $@ && ar rcs $@ $@.o && rm $@.o $@.names
 
 -include $(LIBOS_OBJ:.o=.d)
 
