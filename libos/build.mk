@@ -27,10 +27,10 @@ $(BUILD)/libos/abi/xen:
 # the same name, and the POSIX room's hooks replace the core's empty ones. Its public names are weak, so that a program
 # may have its own; names that only libos uses (hidden, by their headers) are not seen outside. What a program does not
 # use, the linker drops (--gc-sections).
-$(LIBCORACLE): $(LIBOS_OBJ)
+$(LIBCORACLE): $(LIBOS_OBJ) libos/build.mk
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)ld -r -o $@.o $^ && objcopy --localize-hidden $@.o
+	$(Q)ld -r -o $@.o $(LIBOS_OBJ) && objcopy --localize-hidden $@.o
 	$(Q)nm --defined-only --extern-only $@.o | sed 's/.* //' >$@.names && objcopy --weaken-symbols=$@.names $@.o
 	$(Q)rm -f $@ && ar rcs $@ $@.o && rm $@.o $@.names
 
@@ -40,3 +40,5 @@ ALL += $(LIBCORACLE)
 
 UNIT_TESTS += cmdline
 UNIT_SRC_cmdline := libos/init/cmdline.c
+
+-include $(wildcard libos/*/unit.mk)
