@@ -25,23 +25,23 @@ DEFAULTS = {'name': '', 'args': '', 'stdin': '', 'exit': '0', 'out': '', 'err': 
             'memory': '', 'root': '', 'timeout': '60', 'on': 'both'}
 
 
-def directives(path, word):
-    """What follows `word:` in the file's first comments. The formatter may have refilled the lines: a directive goes
-    on to the next one, to an empty line or to the comment's end."""
-    with open(path, encoding='utf-8') as file:
-        head = file.read(6000)
+def find_directives(text, word):
+    """What follows `word:` in comments. The formatter may have refilled the lines: a directive goes on to the next one,
+    to an empty line or to the comment's end."""
     found = []
-    for comment in re.findall(r'/\*(.*?)\*/', head, re.DOTALL):
+    for comment in re.findall(r'/\*(.*?)\*/', text, re.DOTALL):
         for paragraph in re.split(r'\n[ *]*\n', comment):
-            text = re.sub(r'\s*\n[ *]*', ' ', paragraph)
-            found += re.findall(r'\b%s: (.*?)(?=\b(?:run|build): |$)' % word, text)
+            joined = re.sub(r'\s*\n[ *]*', ' ', paragraph)
+            found += [d.strip() for d in re.findall(r'\b%s: (.*?)(?=\b(?:run|build): |$)' % word, joined)]
     return found
 
 
 def parse_runs(path):
     """The run lines of a guest's source."""
     runs = []
-    for line in directives(path, 'run'):
+    with open(path, encoding='utf-8') as file:
+        head = file.read(6000)
+    for line in find_directives(head, 'run'):
         try:
             keys = dict(word.partition('=')[::2] for word in shlex.split(line))
         except ValueError:

@@ -117,6 +117,34 @@ static void iret_kernel(void)
     }
 }
 
+/* An event that is pending while masked is delivered by the iret that unmasks, before the next instruction.
+ */
+static void iret_delivers(void)
+{
+    struct evtchn_bind_ipi op = {.vcpu = 0};
+    struct iret_context f = {.rip = (uint64_t)landing,
+                             .cs = 0xe030,
+                             .rflags = 0x202,
+                             .rsp = (uint64_t)this_vcpu() + 2048,
+                             .ss = FLAT_KERNEL_SS};
+    struct trap t;
+
+    hcall(event_channel_op, EVTCHNOP_bind_ipi, &op);
+    event_count[op.port] = 0;
+    events_off();
+    port_send(op.port);
+    t = iret_to(&f);
+    check_eq(t.vector, BP, "arrives");
+    check_eq((long)event_count[op.port], 1, "after the event");
+    events_off();
+    f.rflags = 0x2;
+    port_send(op.port);
+    t = iret_to(&f);
+    check_eq((long)event_count[op.port], 1, "an iret that keeps the mask does not deliver");
+    port_clear(op.port);
+    port_close(op.port);
+}
+
 /* Bad frames for a return to the kernel: a trap or the failsafe callback, never more. */
 static void iret_bad(void)
 {
@@ -164,8 +192,13 @@ static void iret_no_user(void)
 }
 
 const struct test_case test_cases[] = {
-    {"registration", registration, false},   {"event_mask", event_mask, false},
-    {"set_callbacks", set_callbacks, false}, {"iret_kernel", iret_kernel, false},
-    {"iret_bad", iret_bad, false},           {"iret_no_frame", iret_no_frame, true},
-    {"iret_no_user", iret_no_user, true},    {0},
+    {"registration", registration, false},
+    {"event_mask", event_mask, false},
+    {"set_callbacks", set_callbacks, false},
+    {"iret_kernel", iret_kernel, false},
+    {"iret_delivers", iret_delivers, false},
+    {"iret_bad", iret_bad, false},
+    {"iret_no_frame", iret_no_frame, true},
+    {"iret_no_user", iret_no_user, true},
+    {0},
 };

@@ -122,12 +122,24 @@ static void nmi(void)
     observe(hcall(nmi_op, 2, NULL), "command 2");
 }
 
+/* The guest's own NMI: delivered to its callback, upcalls masked, whatever the mask was. */
+static void send_nmi(void)
+{
+    struct xennmi_callback cb = {.handler_address = trap_entry_address(VEC_NMI)};
+    struct trap t;
+
+    hcall(nmi_op, XENNMI_register_callback, &cb);
+    events_off();
+    t = PROBE(hcall(vcpu_op, VCPUOP_send_nmi, 0, NULL));
+    observe(t.vector, "vector");
+    observe(hcall(vcpu_op, VCPUOP_send_nmi, 9, NULL), "to a vCPU that is not");
+    hcall(nmi_op, XENNMI_unregister_callback, NULL);
+    observe(PROBE(hcall(vcpu_op, VCPUOP_send_nmi, 0, NULL)).vector, "without a callback");
+}
+
 const struct test_case test_cases[] = {
-    {"multicall", multicall, false},
-    {"long_multicall", long_multicall, false},
-    {"vm_assist", vm_assist, false},
-    {"console", console, false},
-    {"physdev", physdev, false},
-    {"nmi", nmi, false},
-    {0},
+    {"multicall", multicall, false}, {"long_multicall", long_multicall, false},
+    {"vm_assist", vm_assist, false}, {"console", console, false},
+    {"physdev", physdev, false},     {"nmi", nmi, false},
+    {"send_nmi", send_nmi, true},    {0},
 };

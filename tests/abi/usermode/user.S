@@ -52,6 +52,17 @@ user_code:
         .org user_code + 0x1e0
         mov %fs:0, %rax
         syscall
+        .org user_code + 0x200
+        .code32
+        /* 0x200: 32-bit code */
+        mov $0x12345678, %eax
+        int $0x80
+        .org user_code + 0x220
+        mov $0x1234, %eax
+        syscall
+        ud2
+        .org user_code + 0x240
+        .code64
 user_code_end:
 
         .section .note.GNU-stack, "", @progbits

@@ -198,10 +198,42 @@ static void in_syscall(void)
     check_eq((long)t.regs.r11, 0x1111, "and r11");
 }
 
+static struct trap run_32bit(unsigned long offset)
+{
+    struct iret_context f = {.rip = USER_CODE + offset,
+                             .cs = FLAT_USER_CS32,
+                             .rflags = 0x202,
+                             .rsp = USER_STACK,
+                             .ss = FLAT_USER_SS32};
+
+    return user_run_frame(&f, 0);
+}
+
+/* 32-bit user code under a 64-bit kernel. */
+static void compatibility_mode(void)
+{
+    struct callback_register cb = {.type = CALLBACKTYPE_syscall32, .flags = CALLBACKF_mask_events};
+    struct trap t = run_32bit(0x200);
+
+    check_eq(t.vector, 0x80, "int 0x80 arrives");
+    check_eq((long)t.regs.rax, 0x12345678, "with its register");
+    check_eq((long)(t.regs.cs & 0xffff), FLAT_USER_CS32, "from a 32-bit segment");
+    report(run_32bit(0x220), "syscall without a callback");
+    cb.address = trap_entry_address(VEC_SYSCALL32);
+    hcall(callback_op, CALLBACKOP_register, &cb);
+    report(run_32bit(0x220), "syscall with a callback");
+}
+
 const struct test_case test_cases[] = {
-    {"setup", setup, false},           {"system_call", system_call, false},
-    {"traps", traps, false},           {"memory", memory, false},
-    {"two_tables", two_tables, false}, {"event_in_user_mode", event_in_user_mode, false},
-    {"iret_flags", iret_flags, false}, {"iret_selectors", iret_selectors, false},
-    {"in_syscall", in_syscall, false}, {0},
+    {"setup", setup, false},
+    {"system_call", system_call, false},
+    {"traps", traps, false},
+    {"memory", memory, false},
+    {"two_tables", two_tables, false},
+    {"event_in_user_mode", event_in_user_mode, false},
+    {"iret_flags", iret_flags, false},
+    {"iret_selectors", iret_selectors, false},
+    {"in_syscall", in_syscall, false},
+    {"compatibility_mode", compatibility_mode, false},
+    {0},
 };
