@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The tool as its users meet it: good and bad usage, images that must be refused, and what run promises about streams,
 status, signals and its own traces."""
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 from runner.core import Failure, Test
@@ -313,6 +316,62 @@ def ended_by(hypervisor):
     return Test('system/cli/ended/' + hypervisor, function)
 
 
+def read_until(descriptor, part, seconds=30):
+    """What a terminal shows up to the part."""
+    data, deadline = b'', time.monotonic() + seconds
+    os.set_blocking(descriptor, False)
+    while part not in data:
+        try:
+            data += os.read(descriptor, 1000)
+        except BlockingIOError:
+            time.sleep(0.02)
+        if time.monotonic() > deadline:
+            raise Failure('the terminal does not show %r' % part, data.decode('utf-8', 'replace'))
+    return data
+
+
+def terminal(hypervisor):
+    """On a terminal the guest gets the keys, Ctrl-A x ends it, and the terminal is as before, however the end comes."""
+    def function(context):
+        image = program(context)
+        for end in ('key', 'signal', 'program'):
+            desk, line = pty.openpty()
+            before = termios.tcgetattr(line)
+            process = subprocess.Popen([product(context, 'coracle'), 'run', *options(context, hypervisor), image, '--',
+                                        'copy' if end == 'program' else 'hang'], stdin=line, stdout=line, stderr=line,
+                                       preexec_fn=lambda: take_terminal(line))
+            try:
+                if end == 'program':
+                    os.write(desk, b'echoed\r\x04')
+                    shown = read_until(desk, b'echoed\r\nechoed')
+                else:
+                    shown = read_until(desk, b'up\r\n')
+                if end == 'key':
+                    os.write(desk, b'\x01x')
+                elif end == 'signal':
+                    process.terminate()
+                code = process.wait(20)
+            finally:
+                process.kill()
+                process.wait()
+            after = termios.tcgetattr(line)
+            os.close(desk)
+            os.close(line)
+            if code != {'key': 130, 'signal': 143, 'program': 0}[end]:
+                raise Failure('ended by %s: exit status %d' % (end, code), shown.decode('utf-8', 'replace'))
+            if before != after:
+                raise Failure('ended by %s: the terminal stays changed' % end)
+        return ''
+
+    return Test('system/cli/terminal/' + hypervisor, function)
+
+
+def take_terminal(line):
+    """In the child: a session of its own with the terminal."""
+    os.setsid()
+    fcntl.ioctl(line, termios.TIOCSCTTY, 0)
+
+
 def timeout(hypervisor):
     def function(context):
         return expect(coracle(context, 'run', *options(context, hypervisor), '--timeout', '3', program(context), '--',
@@ -332,6 +391,6 @@ def collect(_context):
     tests = [Test('system/cli/' + name, function) for name, function in (
         ('usage', usage), ('memory', memory), ('images', bad_images), ('overlap', overlapping_segments),
         ('files', bad_files), ('programs', without_programs), ('accelerator', says_accelerator))]
-    for make in (arguments, status, streams, root, backtrace, ended_by, timeout):
+    for make in (arguments, status, streams, root, backtrace, ended_by, terminal, timeout):
         tests += [make('coracle'), make('xen')]
     return tests

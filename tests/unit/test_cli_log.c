@@ -184,7 +184,8 @@ static void test_names(void **state)
 {
     char path[256], line[64], *output = NULL;
     uint64_t address = own_address(path);
-    struct symbol_files files = {.guest = path};
+    struct symbol_files files = {.guest = path, .hypervisor = path};
+    char trace[96];
     size_t size = 0;
     FILE *out = open_memstream(&output, &size);
 
@@ -193,9 +194,13 @@ static void test_names(void **state)
     print_symbolized(&files, line, out);
     print_symbolized(&files, " #1 0x1", out);
     print_symbolized(&files, "no frame", out);
+    snprintf(trace, sizeof(trace), "(coracle) trace %" PRIx64 " 1", address + 1);
+    print_symbolized(&files, trace, out);
     fclose(out);
     assert_non_null(strstr(output, "landmark at test_cli_log.c:"));
     assert_non_null(strstr(output, "\n #1 0x1\nno frame\n"));
+    assert_non_null(strstr(strstr(output, "(coracle) trace"), "landmark at"));
+    assert_non_null(strstr(output, "(coracle) trace 0x1"));
     free(output);
 }
 

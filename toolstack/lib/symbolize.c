@@ -13,6 +13,7 @@
 #define HYPERVISOR_END   0xffff880000000000
 
 #define ADDRESS_TEXT_MAX 24
+#define ANSWER_MAX       512
 
 /* "[<0000000000401106>]", as stock Xen prints the instruction pointer and its own call traces. */
 static bool find_bracketed(const char *line, uint64_t *address)
@@ -68,13 +69,38 @@ static bool look_up(const char *file, uint64_t address, char *answer, size_t siz
     return answer[0] != '\0' && strncmp(answer, "??", 2) != 0;
 }
 
+/*
+ * A line of Coracle's own stack trace: "(coracle) trace" and up to four addresses of its text. Each is
+ * printed with its name on a line of its own. Returns whether it was one.
+ */
+static bool print_trace(const struct symbol_files *files, const char *line, FILE *out)
+{
+    static const char start[] = "(coracle) trace ";
+    char answer[ANSWER_MAX], *end;
+    uint64_t address;
+
+    if (strncmp(line, start, strlen(start)) != 0 || files->hypervisor == NULL)
+        return false;
+    for (const char *at = line + strlen(start); *at != '\0'; at = end) {
+        address = strtoull(at, &end, 16);
+        if (end == at)
+            break;
+        if (!look_up(files->hypervisor, address - 1, answer, sizeof(answer)))
+            answer[0] = '\0';
+        fprintf(out, "%s0x%" PRIx64 "  %s\n", start, address, answer);
+    }
+    return true;
+}
+
 void print_symbolized(const struct symbol_files *files, const char *line, FILE *out)
 {
-    char answer[512];
+    char answer[ANSWER_MAX];
     const char *file;
     uint64_t address;
     bool is_first;
 
+    if (print_trace(files, line, out))
+        return;
     if (find_frame(line, &address, &is_first)) {
         file = address >= HYPERVISOR_START && address < HYPERVISOR_END ? files->hypervisor : files->guest;
         /* A return address may already belong to the next line or function. */
