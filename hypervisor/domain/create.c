@@ -323,18 +323,3 @@ int idle_vcpu_create(unsigned cpu)
     }
     return rc;
 }
-
-void vcpu_raise(struct vcpu *v, uint32_t bits)
-{
-    unsigned cpu;
-
-    __atomic_fetch_or(&v->pending, bits, __ATOMIC_SEQ_CST);
-    cpu = read_once(v->cpu);
-    if (percpu_of(cpu)->current == v) {
-        if (cpu == this_cpu()->cpu) {
-            hazard_raise(HAZARD_VCPU);
-        } else {
-            hazard_raise_on(cpu, HAZARD_VCPU);
-        }
-    }
-}

@@ -10,10 +10,14 @@
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/map.h"
+#include "hypervisor/include/msr.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/string.h"
 #include "hypervisor/mm/boot_memory.h"
 #include "hypervisor/mm/paging.h"
+
+#define MSR_EFER 0xc0000080
+#define EFER_NXE (1ul << 11)
 
 mfn_t idle_l4;
 uint64_t hv_nx;
@@ -203,7 +207,10 @@ static void image_protect(void)
 
 void paging_init(void)
 {
-    hv_nx = cpu_features.nx ? PTE_NX : 0;
+    if (cpu_features.nx) {
+        hv_nx = PTE_NX;
+        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE); /* before the first entry that carries the bit is used */
+    }
     frame_count = boot_memory_init();
     slots_init();
     back_with_memory(FRAMETABLE_BASE, frame_count * sizeof(struct frame), PTE_HV_RW | hv_nx, 0, 0);
