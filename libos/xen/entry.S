@@ -9,14 +9,17 @@
  *
  * Returning from an exception uses the iret hypercall, which restores the event mask of the interrupted code (IF in
  * the saved rflags) in one step. Returning from an upcall is the hot path and needs no hypercall, since the
- * interrupted code had events enabled: clear the mask, look once more for events, iretq. Two races:
+ * interrupted code had events enabled and runs in the same segments: rax, rflags and rip are stored right below its
+ * stack pointer (over the hypervisor's frame, which has been read by then), the mask is cleared, and pop, popf and
+ * ret do the rest. (iretq would do as well, but QEMU's emulation of it in ring 3 fails on processors with SMAP.)
+ * Two races:
  *
  *  1. An event arrives after the last look at the pending bits but before the mask is clear: it would wait until
  *     the hypervisor is next entered. Hence the test of `pending` after the mask is cleared.
- *  2. An event arrives after the mask is clear but before iretq: a second upcall on top of a frame that is as good
+ *  2. An event arrives after the mask is clear but before ret: a second upcall on top of a frame that is as good
  *     as left. Handled naively, a storm of events would pile up frames until the stack overflows. So the upcall
  *     looks where it interrupted: between upcall_exit_begin and upcall_exit_end it drops its own frame, goes back
- *     to the one that was being left, and handles the events from there. The depth never exceeds one.
+ *     to the state "rax, rflags, rip on the stack", and handles the events from there. Nothing piles up.
  */
 #define VECTOR_EVENT 256
 #define CPU_INFO     8  /* struct cor_cpu, through gs; asserted in libos/core/cpu.c */
@@ -30,7 +33,12 @@
 #define TAIL_RCX 40
 #define TAIL_R11 48
 #define TAIL_RIP 64
-#define TAIL_CS  72
+#define TAIL_RFLAGS 80
+#define TAIL_RSP 88
+
+/* Our segments, as the ABI gives them to a 64-bit guest: FLAT_RING3_CS64 and FLAT_RING3_SS64. */
+#define GUEST_CS 0xe033
+#define GUEST_SS 0xe02b
 
 .macro push_registers
         push %rdi
@@ -81,40 +89,67 @@ upcall_frame:                           /* rsp -> rip; all registers are the int
         call cor_upcall
 
         pop_registers_to_r8
+        mov TAIL_RSP(%rsp), %rax
+        mov TAIL_RIP(%rsp), %rcx
+        mov TAIL_RFLAGS(%rsp), %rdx
+        mov %rcx, -8(%rax)
+        mov %rdx, -16(%rax)
+        mov TAIL_RAX(%rsp), %rcx
+        mov %rcx, -24(%rax)
         mov TAIL_RDX(%rsp), %rdx
         mov TAIL_RSI(%rsp), %rsi
         mov TAIL_RDI(%rsp), %rdi
         mov TAIL_RCX(%rsp), %rcx
         mov TAIL_R11(%rsp), %r11
-        orb $3, TAIL_CS(%rsp)           /* the hypervisor shows kernel mode as ring 0; iretq needs the true ring */
+        lea -24(%rax), %rsp
         mov %gs:CPU_INFO, %rax
-upcall_exit_begin:
+upcall_exit_begin:                      /* rsp -> rax, rflags, rip */
         movb $0, 1(%rax)                /* evtchn_upcall_mask */
         cmpb $0, 0(%rax)                /* evtchn_upcall_pending */
         jne 2f
-        mov (%rsp), %rax
-        add $TAIL_RIP, %rsp
-upcall_exit_iretq:
-        iretq
+        pop %rax
+upcall_exit_popf:
+        popf
+upcall_exit_ret:
+        ret
 2:      movb $1, 1(%rax)
 upcall_exit_end:
-        mov (%rsp), %rax
-        add $TAIL_RIP, %rsp
+
+/* rsp -> rax, rflags, rip; events masked: builds the frame anew, as the hypervisor would have. */
+upcall_again:
+        mov %rsp, %rax
+        and $-16, %rsp
+        push $GUEST_SS
+        push %rax
+        addq $24, (%rsp)                /* the interrupted rsp */
+        push 8(%rax)
+        push $GUEST_CS
+        push 16(%rax)
+        mov (%rax), %rax
         jmp upcall_frame
 
 /*
- * Interrupted between begin and end: take rcx and r11 back from the new frame, drop it, and bring the old one into
- * the state of upcall_frame. At the iretq itself rsp is there already; before it rax is still saved.
+ * Interrupted between begin and end: drops the new frame and restores the state of upcall_again, from which the
+ * two instructions before ret have taken something away.
  */
 upcall_in_exit:
-        cmpq $upcall_exit_iretq, 16(%rsp)
         pop %rcx
-        pop %r11
-        mov 24(%rsp), %rsp              /* the frame's rsp: rip, cs, rflags, rsp */
-        je upcall_frame
-        mov (%rsp), %rax
-        add $TAIL_RIP, %rsp
-        jmp upcall_frame
+        pop %r11                        /* rsp -> rip, cs, rflags, rsp */
+        cmpq $upcall_exit_ret, (%rsp)
+        je 2f
+        cmpq $upcall_exit_popf, (%rsp)
+        mov 24(%rsp), %rsp
+        jne upcall_again
+        push %rax
+        jmp upcall_again
+2:      push %rax                       /* rsp -> rax, rip, cs, rflags, rsp */
+        mov 32(%rsp), %rax
+        push 24(%rsp)
+        pop -8(%rax)
+        push (%rsp)
+        pop -16(%rax)
+        lea -16(%rax), %rsp
+        jmp upcall_again
         .size cor_upcall_entry, . - cor_upcall_entry
 
 /* A thread's first instructions: libos/core/switch sets r12 and r13. Here because it ends the chain of frames. */
