@@ -40,7 +40,19 @@ static void table_close(uint64_t *t)
 /* A zeroed table page: from the boot memory, from the allocator once that runs. */
 static mfn_t table_new(void)
 {
-    return boot_memory_active() ? boot_memory_page() : frame_alloc(0, ALLOC_ZERO | (sealed ? 0 : ALLOC_LOW32));
+    mfn_t m;
+    uint64_t *t;
+
+    if (boot_memory_active()) {
+        return boot_memory_page();
+    }
+    m = frame_alloc(0, sealed ? 0 : ALLOC_LOW32);
+    if (!mfn_eq(m, MFN_INVALID)) {
+        t = table_open(m);
+        memset(t, 0, PAGE_SIZE);
+        table_close(t);
+    }
+    return m;
 }
 
 /* The table below entry `index` of table m, made if absent and wanted. */
@@ -149,6 +161,7 @@ static void back_with_memory(unsigned long va, size_t bytes, uint64_t flags, uns
 static void slots_init(void)
 {
     idle_l4 = paddr_to_mfn((unsigned long)boot_l4 - IMAGE_BASE);
+    this_cpu()->cr3 = idle_l4;
     for (unsigned slot = M2P_SLOT; slot <= HEAP_SLOT; slot++) {
         if (slot == PERDOMAIN_SLOT) {
             continue;

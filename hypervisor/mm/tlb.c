@@ -54,9 +54,9 @@ void tlb_answer(void)
     }
 }
 
-static bool is_stale(unsigned cpu, uint32_t stamp)
+static bool is_stale(const struct percpu *cpu, uint32_t stamp)
 {
-    return (int32_t)(__atomic_load_n(&percpu_of(cpu)->tlb_stamp, __ATOMIC_SEQ_CST) - stamp) <= 0;
+    return (int32_t)(__atomic_load_n(&cpu->tlb_stamp, __ATOMIC_SEQ_CST) - stamp) <= 0;
 }
 
 static bool is_dirty(const struct domain *d, unsigned cpu)
@@ -69,21 +69,21 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
     unsigned n = cpu_count();
     unsigned self = this_cpu()->cpu;
 
-    if (is_dirty(d, self) && is_stale(self, stamp)) {
+    if (is_dirty(d, self) && is_stale(this_cpu(), stamp)) {
         tlb_flush_local();
     }
     if (n == 1) {
         return;
     }
     for (unsigned i = 0; i < n; i++) {
-        if (i != self && is_dirty(d, i) && is_stale(i, stamp) &&
+        if (i != self && is_dirty(d, i) && is_stale(percpu_of(i), stamp) &&
             __atomic_exchange_n(&percpu_of(i)->flush_request, 1, __ATOMIC_SEQ_CST) == 0) {
             __atomic_fetch_or(&percpu_of(i)->hazard, HAZARD_FLUSH, __ATOMIC_SEQ_CST);
             apic_send_ipi(i, VECTOR_FLUSH);
         }
     }
     for (unsigned i = 0; i < n; i++) {
-        while (i != self && is_dirty(d, i) && is_stale(i, stamp)) {
+        while (i != self && is_dirty(d, i) && is_stale(percpu_of(i), stamp)) {
             tlb_answer();
             __asm__ volatile("pause");
         }
