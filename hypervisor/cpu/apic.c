@@ -160,7 +160,7 @@ static void timer_prepare(void)
 
 void apic_timer_calibrated(uint64_t hz)
 {
-    timer_ticks_per_ns = (uint64_t)(((unsigned __int128)hz << 32) / 1000000000u);
+    timer_ticks_per_ns = clock_divide(hz >> 32, hz << 32, 1000000000u);
     timer_prepare();
 }
 

@@ -139,6 +139,7 @@ static void measure_frequencies(void)
     bool reference = platform_timer_name() != NULL;
     struct clock_sample start = {0}, end = {0};
     uint64_t apic_start, apic_end, span, ticks;
+    unsigned __int128 product;
     uint32_t apic_count;
 
     if (reference) {
@@ -168,7 +169,8 @@ static void measure_frequencies(void)
     if (!tsc_hz) {
         tsc_hz = ticks * SECOND / span;
     }
-    apic_hz = (uint64_t)((unsigned __int128)apic_count * tsc_hz >> 16) / ((apic_end - apic_start) >> 16 | 1);
+    product = (unsigned __int128)apic_count * tsc_hz;
+    apic_hz = clock_divide((uint64_t)(product >> 64), (uint64_t)product, apic_end - apic_start);
 }
 
 void clock_start_adjusting(void)

@@ -3,15 +3,6 @@
 
 #define SECOND 1000000000ul
 
-/* (high : low) / d; high < d. */
-static uint64_t divide(uint64_t high, uint64_t low, uint64_t d)
-{
-    uint64_t quotient;
-
-    __asm__("divq %3" : "=a"(quotient), "+d"(high) : "0"(low), "rm"(d) : "cc");
-    return quotient;
-}
-
 void clock_set_slope(struct clock_line *line, uint64_t ticks, uint64_t ns)
 {
     int up_ns = __builtin_clzl(ns), up_ticks = __builtin_clzl(ticks);
@@ -23,7 +14,7 @@ void clock_set_slope(struct clock_line *line, uint64_t ticks, uint64_t ns)
         ns >>= 1;
         up_ns--;
     }
-    line->mul = (uint32_t)divide(ns >> 32, ns << 32, ticks);
+    line->mul = (uint32_t)clock_divide(ns >> 32, ns << 32, ticks);
     line->shift = (int8_t)(up_ticks - up_ns);
 }
 
@@ -49,7 +40,7 @@ uint64_t clock_inverse(const struct clock_line *line, uint64_t ns)
     }
     /* At most 2^48 ns, three days: nobody programs hardware further ahead, and nothing overflows. */
     delta = MIN(ns - line->ns, 1ul << 48);
-    ticks = divide(delta >> 32, delta << 32, line->mul) + 1;
+    ticks = clock_divide(delta >> 32, delta << 32, line->mul) + 1;
     ticks = line->shift >= 0 ? (ticks >> line->shift) + 1 : ticks << -line->shift;
     return line->tsc + ticks;
 }

@@ -27,6 +27,15 @@ static inline uint64_t clock_scale(uint64_t a, uint64_t b)
     return (uint64_t)((unsigned __int128)a * b >> 32);
 }
 
+/* (high : low) / d; high < d. */
+static inline uint64_t clock_divide(uint64_t high, uint64_t low, uint64_t d)
+{
+    uint64_t quotient;
+
+    __asm__("divq %3" : "=a"(quotient), "+d"(high) : "0"(low), "rm"(d) : "cc");
+    return quotient;
+}
+
 /* The slope for `ticks` in `ns`; both above 0. mul ends up in [2^31, 2^32). */
 void clock_set_slope(struct clock_line *line, uint64_t ticks, uint64_t ns);
 /* The line's value at tsc; below the line's point: that point's. */

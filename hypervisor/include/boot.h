@@ -23,10 +23,14 @@ extern char __image_start[], __image_end[], __text_start[], __text_end[], __roda
 extern char __data_start[], __data_end[], __bss_start[], __bss_end[], __entry_start[], __entry_end[];
 
 /* Machine address of something in the image. */
+#ifdef CORACLE_HOST_TEST
+paddr_t image_paddr(const void *p); /* the unit test supplies it */
+#else
 static inline paddr_t image_paddr(const void *p)
 {
     return (paddr_t)p - IMAGE_BASE;
 }
+#endif
 
 /*
  * [p, p+n) of physical memory through the identity map; NULL where it does not reach (4 GiB and above). Until
