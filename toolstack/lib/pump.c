@@ -23,6 +23,17 @@
 
 /* After so long without a byte the user sees what is held back. */
 #define HURRY_MS 100
+/*
+ * Stock Xen keeps 128 bytes of input and drops what comes while they are full; nothing tells when the domain
+ * has taken them. So it gets a first piece at once, the rest when a program that reads its input has come so
+ * far, and no faster than from the serial line that it believes in. On Coracle the serial line itself holds
+ * the sender back.
+ */
+#define XEN_FIRST_PIECE 96
+#define XEN_FIRST_MS    1500
+#define XEN_PIECE       32
+#define XEN_PIECE_MS    5
+
 /* Coracle's first line comes long before that. */
 #define INPUT_PATIENCE_MS 3000
 
@@ -65,6 +76,14 @@ static int open_signals(void)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGQUIT);
     return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void kill_qemu(struct pump *pump)
@@ -163,6 +182,17 @@ static void read_line_of(struct pump *pump, int *fd, enum slot slot)
     }
 }
 
+/* Stock Xen clears the highest bit of each byte that it receives. Says so once, when it matters. */
+static void check_xen_input(struct pump *pump, const char *bytes, ssize_t length)
+{
+    for (ssize_t i = 0; i < length && !pump->warned; i++) {
+        if ((bytes[i] & 0x80) == 0)
+            continue;
+        report("stock Xen takes only 7 bits of each byte of input; the program will not read what was sent");
+        pump->warned = true;
+    }
+}
+
 static void read_input(struct pump *pump, struct machine_result *result)
 {
     bool user_ends = false;
@@ -171,6 +201,8 @@ static void read_input(struct pump *pump, struct machine_result *result)
 
     if (count < 0 && (errno == EINTR || errno == EAGAIN))
         return;
+    if (pump->xen)
+        check_xen_input(pump, buffer, count);
     if (count <= 0 && pump->input == INPUT_QUOTED)
         console_input_end(&pump->to_guest);
     else if (pump->input == INPUT_QUOTED)
@@ -188,10 +220,22 @@ static void read_input(struct pump *pump, struct machine_result *result)
 
 static void write_guest(struct pump *pump)
 {
-    ssize_t count = send(pump->com1, pump->to_guest.text, pump->to_guest.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    bool first = pump->xen_sent < XEN_FIRST_PIECE;
+    size_t length = pump->to_guest.length, most = first ? XEN_FIRST_PIECE - pump->xen_sent : XEN_PIECE;
+    ssize_t count;
 
-    if (count > 0)
-        drop_front(&pump->to_guest, (size_t)count);
+    if (pump->xen && length > most)
+        length = most;
+    count = send(pump->com1, pump->to_guest.text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count <= 0)
+        return;
+    drop_front(&pump->to_guest, (size_t)count);
+    if (pump->xen) {
+        pump->xen_sent += (size_t)count;
+        first = first && pump->xen_sent < XEN_FIRST_PIECE;
+        if (!first)
+            pump->hold_until = now_ms() + (pump->xen_sent == XEN_FIRST_PIECE ? XEN_FIRST_MS : XEN_PIECE_MS);
+    }
 }
 
 static void write_output(struct pump *pump, struct machine_result *result)
@@ -215,39 +259,39 @@ static void write_output(struct pump *pump, struct machine_result *result)
     kill_qemu(pump);
 }
 
-/* Milliseconds from now to `after` milliseconds after start, at least 0. */
-static int remaining_ms(const struct timespec *start, int64_t after)
+/* The shorter of two waits; -1 is for ever. */
+static int shorter(int wait, int64_t other)
 {
-    struct timespec now;
-    int64_t left;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    left = after - (int64_t)(now.tv_sec - start->tv_sec) * 1000 - (now.tv_nsec - start->tv_nsec) / 1000000;
-    if (left < 0)
-        return 0;
-    return left < INT32_MAX ? (int)left : INT32_MAX;
+    if (other < 0)
+        other = 0;
+    return wait < 0 || other < wait ? (int)other : wait;
 }
 
 /* How long poll may wait; -1: for ever. Looks at the clock on the way: ends the machine at the timeout. */
-static int look_at_clock(struct pump *pump, struct machine_result *result, const struct timespec *start)
+static int look_at_clock(struct pump *pump, struct machine_result *result, int64_t start)
 {
-    int wait = -1, patience;
+    int64_t now = now_ms(), left;
+    int wait = -1;
 
     if (pump->timeout != 0 && !pump->stop) {
-        wait = remaining_ms(start, pump->timeout * INT64_C(1000));
-        if (wait == 0) {
+        left = start + pump->timeout * INT64_C(1000) - now;
+        wait = shorter(wait, left);
+        if (left <= 0) {
             result->timed_out = true;
             kill_qemu(pump);
-            return 0;
         }
     }
     /* A hypervisor that was told to be silent must get the input nevertheless. */
     if (pump->input_open && !pump->log->input_safe && !pump->xen) {
-        patience = remaining_ms(start, INPUT_PATIENCE_MS);
-        pump->log->input_safe = patience == 0;
-        if (patience != 0 && (wait < 0 || wait > patience))
-            wait = patience;
+        left = start + INPUT_PATIENCE_MS - now;
+        pump->log->input_safe = left <= 0;
+        wait = shorter(wait, left);
     }
+    pump->holds = pump->hold_until > now;
+    if (pump->holds)
+        wait = shorter(wait, pump->hold_until - now);
+    if (xen_stream_waits(&pump->stream))
+        wait = shorter(wait, HURRY_MS);
     return wait;
 }
 
@@ -260,7 +304,7 @@ static bool finished(const struct pump *pump, int com1, int com2, int errors)
 static void set_polls(const struct pump *pump, struct pollfd polls[SLOTS], int com1, int com2, int errors)
 {
     bool room = pump->to_stdout.length < OUTPUT_MAX;
-    bool sending = pump->to_guest.length != 0 && com1 >= 0;
+    bool sending = pump->to_guest.length != 0 && com1 >= 0 && !pump->holds;
     bool reading =
         pump->input_open && pump->log->input_safe && pump->to_guest.length == 0 && !pump->qemu_ended;
 
@@ -281,10 +325,9 @@ static void pump_once(struct pump *pump, struct machine_result *result, int *com
     struct pollfd polls[SLOTS];
 
     set_polls(pump, polls, *com1, *com2, *errors);
-    if (xen_stream_waits(&pump->stream) && (wait < 0 || wait > HURRY_MS))
-        wait = HURRY_MS;
     if (poll(polls, SLOTS, wait) <= 0) {
-        xen_stream_hurry(&pump->stream);
+        if (wait == HURRY_MS)
+            xen_stream_hurry(&pump->stream);
         take_guest_text(pump);
         return;
     }
@@ -326,10 +369,9 @@ static void settle(struct pump *pump, struct machine_result *result)
 void pump_run(struct pump *pump, struct machine_result *result)
 {
     int com1 = pump->com1, com2 = pump->com2, errors = pump->errors;
-    struct timespec start;
+    int64_t start = now_ms();
     int wait;
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
     pump->signals = open_signals();
     pump->stream.log = log_line;
     pump->stream.context = pump->log;
@@ -337,7 +379,7 @@ void pump_run(struct pump *pump, struct machine_result *result)
     if (pump->input == INPUT_TERMINAL)
         terminal_take(STDIN_FILENO);
     while (!finished(pump, com1, com2, errors)) {
-        wait = look_at_clock(pump, result, &start);
+        wait = look_at_clock(pump, result, start);
         pump_once(pump, result, &com1, &com2, &errors, wait);
         if (pump->log->over && !pump->stop)
             kill_qemu(pump);

@@ -10,6 +10,8 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The caller sets the first group and leaves the rest zero. Descriptors stay the caller's. */
@@ -27,6 +29,10 @@ struct pump {
     bool input_open; /* stdin is to be read */
     struct console_keys keys;
     struct text to_guest;
+    size_t xen_sent;    /* bytes of input so far */
+    int64_t hold_until; /* no input before this moment (milliseconds of the monotonic clock) */
+    bool holds;
+    bool warned; /* that Xen changes the input */
     struct text to_stdout;
     struct text log_part; /* a line of com2 so far */
     struct text qemu_errors;
