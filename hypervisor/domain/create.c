@@ -16,6 +16,7 @@
 #include "hypervisor/include/string.h"
 #include "hypervisor/mm/frame_internal.h"
 #include "hypervisor/mm/paging.h"
+#include "hypervisor/pv/pv.h"
 
 struct domain idle_domain = {.id = DOMID_IDLE, .is_idle = true, .state = DOMAIN_ALIVE, .refs = 1};
 struct domain *initial_domain;
@@ -264,6 +265,7 @@ static int guest_vcpu_init(struct vcpu *v)
         fpu_create(v) != 0) {
         return -ENOMEM;
     }
+    pv_gdt_init(v);
     if (v->id == 0) {
         perdomain_set(d, SHARED_INFO_VA, d->shared_mfn, PTE_HV_RW | hv_nx);
     }

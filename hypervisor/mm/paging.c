@@ -21,6 +21,7 @@
 
 mfn_t idle_l4;
 uint64_t hv_nx;
+mfn_t zero_page;
 
 static mfn_t slot_l3[HV_SLOT_LAST - HV_SLOT_FIRST + 1]; /* 0: empty slot */
 static bool sealed;
@@ -231,6 +232,7 @@ void paging_init(void)
     back_with_memory(M2P_BASE, frame_count * 8, PTE_HV_RO | PTE_US | hv_nx, M2P_RW_BASE, PTE_HV_RW | hv_nx);
     memset((void *)M2P_RW_BASE, 0xff, frame_count * 8);
     image_protect();
+    zero_page = boot_memory_page();
     boot_memory_finish();
 }
 

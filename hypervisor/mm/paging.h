@@ -36,6 +36,9 @@ int perdomain_add_vcpu(struct domain *d, unsigned id, uint64_t **window_ptes);
 /* PTE_NX where the processor has it, else 0. */
 extern uint64_t hv_nx;
 
+/* A frame of zeros, for read-only mappings. */
+extern mfn_t zero_page;
+
 /* Windows (window.c): makes v's the active ones; its area is, or is about to be, active; no window is open. */
 #define WINDOWS_ALL ((1u << VCPU_WINDOWS) - 1)
 void window_select(const struct vcpu *v);

@@ -92,10 +92,17 @@ static void seg_put(struct domain *d, mfn_t m)
     frame_put(m);
 }
 
+void pv_gdt_init(struct vcpu *v)
+{
+    for (unsigned i = 0; i < GDT_FRAMES; i++) {
+        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, zero_page, PTE_HV_RO | hv_nx);
+    }
+}
+
 static void gdt_drop(struct vcpu *v, struct vcpu_context *ctx)
 {
     for (unsigned i = 0; i < DIV_ROUND_UP(ctx->gdt_entries, 512); i++) {
-        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, mfn(0), 0);
+        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, zero_page, PTE_HV_RO | hv_nx);
         seg_put(v->domain, mfn(ctx->gdt_frames[i]));
         ctx->gdt_frames[i] = 0;
     }

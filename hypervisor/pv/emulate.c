@@ -8,11 +8,18 @@ bool pv_emulate_cpuid(struct vcpu *v, struct cpu_user_regs *regs)
 {
     static const uint8_t wanted[] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
     uint8_t code[sizeof(wanted)];
+    uint32_t a, b, c, d;
 
     if (copy_from_guest(code, gva(regs->rip), sizeof(code)) != 0 || memcmp(code, wanted, sizeof(code)) != 0) {
         return false;
     }
-    pv_cpuid(v, &regs->eax, &regs->ebx, &regs->ecx, &regs->edx);
+    a = regs->eax;
+    c = regs->ecx;
+    pv_cpuid(v, &a, &b, &c, &d);
+    regs->rax = a;
+    regs->rbx = b;
+    regs->rcx = c;
+    regs->rdx = d;
     regs->rip += sizeof(code);
     return true;
 }

@@ -80,6 +80,8 @@ bool pv_emulate_pt_write(struct vcpu *v, struct cpu_user_regs *regs, unsigned lo
 bool pv_ldt_fault(struct vcpu *v, unsigned long offset);
 /* Drops the mapped LDT pages; the guest may change them again. */
 void pv_ldt_unmap(struct vcpu *v);
+/* A new vCPU's GDT: pages of null descriptors, so that a load of any of them is a #GP, as on Xen. */
+void pv_gdt_init(struct vcpu *v);
 /* Drops the guest's GDT frames. v does not run, or is current. */
 void pv_gdt_release(struct vcpu *v);
 /* Takes frames (mfn) as v's GDT of n entries; old ones are dropped. 0, -EINVAL, -EAGAIN. The area of v's domain need not be active. */
