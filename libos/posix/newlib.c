@@ -4,6 +4,7 @@
  * memory. One kind of lock, recursive, serves for both kinds that newlib knows.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/lock.h>
 #include <sys/types.h>
@@ -124,4 +125,20 @@ void *sbrk(ptrdiff_t increment)
     void *old = cor_sbrk(increment);
 
     return old ? old : (void *)posix_result(-ENOMEM);
+}
+
+/* newlib's aligned_alloc calls this, and newlib lacks it. */
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    int saved = errno;
+    void *block;
+
+    if (alignment < sizeof(void *) || (alignment & (alignment - 1)))
+        return EINVAL;
+    block = memalign(alignment, size);
+    errno = saved; /* the result alone says what happened */
+    if (!block)
+        return ENOMEM;
+    *memory = block;
+    return 0;
 }
