@@ -172,7 +172,8 @@ static void announce(const struct run_request *request, const struct machine *ma
     if (!request->quiet && machine->input == INPUT_TERMINAL)
         report("Ctrl-A x ends the machine");
     if (machine->gdb_port != 0)
-        report("waiting for gdb; type in another terminal:\n  gdb %s -ex 'target remote :%u'%s%s%s",
+        report("waiting for gdb; type in another terminal:\n  gdb %s -ex 'target remote :%u' -ex 'hbreak "
+               "main'%s%s%s",
                request->guest.image, machine->gdb_port, symbols != NULL ? " -ex 'add-symbol-file " : "",
                symbols != NULL ? symbols : "", symbols != NULL ? "'" : "");
 }
@@ -211,8 +212,12 @@ static int judge(const struct run_request *request, const struct machine_result 
     if (log->end == END_SHUTDOWN)
         return EXIT_DONE;
     machine_log_show_kept(log, LOG_KEPT);
-    report("QEMU ended with status %d, but nothing said how %s ended; the last lines of the log are above",
-           result->qemu_status, request->guest.image);
+    if (result->qemu_status != 0)
+        report("QEMU failed with status %d; what it said is above", result->qemu_status);
+    else
+        report("the machine ended, but nothing said how %s ended; the last lines of the hypervisor's log are "
+               "above",
+               request->guest.image);
     return EXIT_FAILED;
 }
 
