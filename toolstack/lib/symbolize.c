@@ -129,7 +129,7 @@ static void take_line(const char *text, size_t length, size_t *at, char *line, s
 
 void print_last_backtrace(const struct symbol_files *files, const char *text, size_t length, FILE *out)
 {
-    char line[256];
+    char line[256] = "";
     size_t start = length;
     uint64_t address;
     bool is_first;
