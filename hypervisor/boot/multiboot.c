@@ -180,17 +180,41 @@ static int decode_mb1_mmap(const struct mb1_info *mb)
     return 0;
 }
 
+static int decode_mb1_modules(const struct mb1_info *mb, bool has_name)
+{
+    size_t size = mb->mods_count * sizeof(struct mb1_module);
+    const char *list = mb->mods_count <= BOOT_MODULES ? loader_bytes(mb->mods_addr, size) : NULL;
+
+    if (!list && mb->mods_count) {
+        log_err("boot: expected at most %u modules listed below 4 GiB, found %u at 0x%x", BOOT_MODULES,
+                mb->mods_count, mb->mods_addr);
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < mb->mods_count; i++) {
+        struct mb1_module mod;
+        char *line;
+
+        memcpy(&mod, list + i * sizeof(mod), sizeof(mod));
+        line = mod.cmdline ? keep_text_at(mod.cmdline, "module") : keep_text("", 0, "module");
+        if (add_module(mod.start, mod.end, line, has_name)) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 static int decode_mb1(paddr_t info)
 {
-    const struct mb1_info *mb = loader_bytes(info, sizeof(*mb));
-    const struct mb1_module *mod;
+    const void *bytes = loader_bytes(info, sizeof(struct mb1_info));
+    struct mb1_info copy, *mb = &copy; /* nothing promises alignment */
     char *line = "", *loader = "";
     bool has_name;
 
-    if (!mb) {
+    if (!bytes) {
         log_err("boot: expected multiboot information below 4 GiB, found 0x%lx", info);
         return -EINVAL;
     }
+    memcpy(mb, bytes, sizeof(*mb));
     if (mb->flags & MB1_HAS_LOADER) {
         loader = keep_text_at(mb->loader_name, "loader's name");
     }
@@ -202,20 +226,8 @@ static int decode_mb1(paddr_t info)
         }
         boot_info.cmdline = split_name(line, has_name, &(const char *){NULL});
     }
-    if ((mb->flags & MB1_HAS_MODULES) && mb->mods_count) {
-        mod = mb->mods_count <= BOOT_MODULES ? loader_bytes(mb->mods_addr, mb->mods_count * sizeof(*mod))
-                                             : NULL;
-        if (!mod) {
-            log_err("boot: expected at most %u modules listed below 4 GiB, found %u at 0x%x", BOOT_MODULES,
-                    mb->mods_count, mb->mods_addr);
-            return -EINVAL;
-        }
-        for (unsigned i = 0; i < mb->mods_count; i++) {
-            line = mod[i].cmdline ? keep_text_at(mod[i].cmdline, "module") : keep_text("", 0, "module");
-            if (add_module(mod[i].start, mod[i].end, line, has_name)) {
-                return -EINVAL;
-            }
-        }
+    if ((mb->flags & MB1_HAS_MODULES) && decode_mb1_modules(mb, has_name)) {
+        return -EINVAL;
     }
     if (mb->flags & MB1_HAS_MMAP) {
         return decode_mb1_mmap(mb);

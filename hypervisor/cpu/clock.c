@@ -148,8 +148,8 @@ static void measure_frequencies(void)
         pit_start();
         start.tsc = rdtsc();
     }
-    apic_start = rdtsc();
     apic_timer_count_start();
+    apic_start = rdtsc();
     if (reference) {
         while (platform_timer_now() + reference_offset - start.ns < platform_timer_window()) {
         }
