@@ -41,7 +41,7 @@ static void set_gdt_errors(void)
     static xen_pfn_t frames[20];
 
     observe(hcall(set_gdt, frames, 7169), "too many entries");
-    frames[0] = 0xffffffful;
+    frames[0] = NO_MFN;
     observe(hcall(set_gdt, frames, 512), "a frame beyond memory");
     observe(hcall(set_gdt, 0x10000, 512), "unmapped list");
     frames[0] = va_to_mfn((void *)start_info->pt_base);
@@ -106,7 +106,7 @@ static void update_errors(void)
     char *page = page_alloc();
 
     observe(hcall(update_descriptor, (va_to_mfn(page) << 12) + 4, DATA), "unaligned");
-    observe(hcall(update_descriptor, 0xffffffful << 12, DATA), "beyond memory");
+    observe(hcall(update_descriptor, NO_MFN << 12, DATA), "beyond memory");
     observe(hcall(update_descriptor, va_to_mfn((void *)start_info->pt_base) << 12, DATA), "in a page table");
     check_eq(hcall(update_descriptor, va_to_mfn(page) << 12, DATA), 0, "in an ordinary page");
     observe(*(uint64_t *)page == DATA, "is written there");

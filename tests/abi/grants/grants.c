@@ -125,7 +125,7 @@ static void map_errors(void)
     table[9].domid = 5;
     observe(map_ref(9, GNTMAP_host_map, MAP_VA).status, "granted to somebody else");
     table[9].domid = 0;
-    table[9].frame = 0xfffffff;
+    table[9].frame = 0xffffffff;
     observe(map_ref(9, GNTMAP_host_map, MAP_VA).status, "a frame beyond memory");
     table[9].frame = (uint32_t)va_to_mfn((void *)start_info->pt_base);
     observe(map_ref(9, GNTMAP_host_map, MAP_VA).status, "a page table, writable");
@@ -191,7 +191,7 @@ static void copy(void)
     observe(copy_op(true, 12, true, 11, 0, 0, 16).status, "to a read-only grant");
     observe(copy_op(true, 99, true, 12, 0, 0, 16).status, "from an unused entry");
     observe(copy_op(true, 1 << 30, true, 12, 0, 0, 16).status, "from a reference beyond the table");
-    observe(copy_op(false, 0xffffffful, true, 12, 0, 0, 16).status, "from a frame beyond memory");
+    observe(copy_op(false, NO_MFN, true, 12, 0, 0, 16).status, "from a frame beyond memory");
     observe(copy_op(false, va_to_mfn(from), false, va_to_mfn((void *)start_info->pt_base), 0, 0, 16).status,
             "into a page table");
     observe(copy_op(false, va_to_mfn((void *)start_info->pt_base), true, 12, 0, 0, 16).status,

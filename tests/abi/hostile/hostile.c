@@ -200,7 +200,7 @@ static void no_kernel_stack(void)
     struct iret_context frame = {
         .rip = USER_CODE, .cs = FLAT_USER_CS, .rflags = 0x202, .rsp = USER_STACK, .ss = FLAT_USER_SS};
 
-    user_setup(user_code, (size_t)(user_code_end - user_code));
+    user_setup(user_code, user_code_end);
     hcall(stack_switch, FLAT_KERNEL_SS, 0x1000);
     dying("no kernel stack");
     __asm__ volatile(
@@ -229,7 +229,7 @@ static void no_failsafe(void)
 /* A user's system call when the kernel has no callback for it. */
 static void no_syscall_callback(void)
 {
-    check_eq(user_setup(user_code, (size_t)(user_code_end - user_code)), 0, "user address space");
+    check_eq(user_setup(user_code, user_code_end), 0, "user address space");
     hcall(set_callbacks, trap_entry_address(VEC_EVENT), trap_entry_address(VEC_FAILSAFE), 0);
     observe(user_run(0, 0).vector, "vector");
     install_traps();

@@ -126,7 +126,7 @@ uint64_t now(void)
         __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
         delta = (((uint64_t)high << 32) | low) - t->tsc_timestamp;
         mul = t->tsc_to_system_mul;
-        shift = t->tsc_shift;
+        shift = (int)t->tsc_shift;
         system_time = t->system_time;
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     } while ((version & 1) != 0 || version != t->version);

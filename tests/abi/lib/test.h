@@ -99,14 +99,16 @@ static inline long hypercall(unsigned number, unsigned long a1, unsigned long a2
     return result;
 }
 
+/* clang-format off */
 #define HCALL_PICK(_1, _2, _3, _4, _5, _6, name, ...) name
-#define HCALL_UL(x)                                   ((unsigned long)(x))
-#define HCALL1(n)                                     hypercall(n, 0, 0, 0, 0, 0)
-#define HCALL2(n, a)                                  hypercall(n, HCALL_UL(a), 0, 0, 0, 0)
-#define HCALL3(n, a, b)                               hypercall(n, HCALL_UL(a), HCALL_UL(b), 0, 0, 0)
-#define HCALL4(n, a, b, c)                            hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), 0, 0)
-#define HCALL5(n, a, b, c, d)                         hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), HCALL_UL(d), 0)
-#define HCALL6(n, a, b, c, d, e)                      hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), HCALL_UL(d), HCALL_UL(e))
+#define HCALL_UL(x) ((unsigned long)(x))
+#define HCALL1(n) hypercall(n, 0, 0, 0, 0, 0)
+#define HCALL2(n, a) hypercall(n, HCALL_UL(a), 0, 0, 0, 0)
+#define HCALL3(n, a, b) hypercall(n, HCALL_UL(a), HCALL_UL(b), 0, 0, 0)
+#define HCALL4(n, a, b, c) hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), 0, 0)
+#define HCALL5(n, a, b, c, d) hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), HCALL_UL(d), 0)
+#define HCALL6(n, a, b, c, d, e) hypercall(n, HCALL_UL(a), HCALL_UL(b), HCALL_UL(c), HCALL_UL(d), HCALL_UL(e))
+/* clang-format on */
 /* hcall(memory_op, XENMEM_x, &arg): the number by its name in the ABI, then one to five arguments. */
 #define hcall(name, ...)                                                                                     \
     HCALL_PICK(__HYPERVISOR_##name, ##__VA_ARGS__, HCALL6, HCALL5, HCALL4, HCALL3, HCALL2, HCALL1)           \
@@ -180,8 +182,8 @@ long probe_write(unsigned long va, uint64_t value);
 
 /* Takes a vector over until set to null again. The handler may change *r; true: return to it, false: not
  * mine. */
-typedef bool trap_handler_fn(struct regs *r);
-void set_trap_handler(int vector, trap_handler_fn *fn);
+typedef bool (*trap_handler_fn)(struct regs *r);
+void set_trap_handler(int vector, trap_handler_fn fn);
 /* (Re)registers the trap table and the event, failsafe and syscall callbacks for the calling vCPU. */
 void install_traps(void);
 /* The entry point for a vector, to be registered by hand. */
@@ -277,6 +279,9 @@ static inline unsigned long mfn_to_pfn(unsigned long mfn)
     return machine_to_phys_mapping[mfn];
 }
 
+/* A frame number beyond every processor's physical addresses. */
+#define NO_MFN 0xffffffffful
+
 /* A zeroed page, and its return. Failure to find one ends the guest. */
 void *page_alloc(void);
 void page_free(void *page);
@@ -311,12 +316,12 @@ int strncmp(const char *a, const char *b, size_t n);
 /* ---- user mode (user.c) ---- */
 
 /*
- * Makes a user address space with code at USER_CODE (one page, copied from code[0..size)) and a stack page
+ * Makes a user address space with code at USER_CODE (one page, copied from code up to end) and a stack page
  * whose end is USER_STACK. Its L4 becomes the user base pointer of the calling vCPU. 0 or an error.
  */
 #define USER_CODE  0x10000000ul
 #define USER_STACK 0x10003000ul
-long user_setup(const void *code, size_t size);
+long user_setup(const char *code, const char *end);
 /*
  * Enters user mode at USER_CODE + offset with rdi = arg and returns when the code makes a system call
  * (VEC_SYSCALL), or causes a trap; t tells which (regs are the user's). Uses the trap handlers of all vectors

@@ -6,9 +6,9 @@
 extern char trap_stubs[], event_entry[], failsafe_entry[], syscall_entry[], syscall32_entry[],
     sysenter_entry[], nmi_entry[];
 
-static trap_handler_fn *handlers[NR_VECTORS];
+static trap_handler_fn handlers[NR_VECTORS];
 
-void set_trap_handler(int vector, trap_handler_fn *fn)
+void set_trap_handler(int vector, trap_handler_fn fn)
 {
     handlers[vector] = fn;
 }
@@ -85,7 +85,7 @@ static void unwind_to(struct probe *p, struct regs *r)
 void trap_entry(struct regs *r)
 {
     struct vcpu *v = this_vcpu();
-    trap_handler_fn *fn = handlers[r->vector];
+    trap_handler_fn fn = handlers[r->vector];
 
     if (fn != NULL && fn(r)) {
         return;

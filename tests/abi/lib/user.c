@@ -12,14 +12,14 @@ static uint64_t *table_with(unsigned index, uint64_t entry)
     return set_read_only(table) == 0 ? table : NULL;
 }
 
-long user_setup(const void *code, size_t size)
+long user_setup(const char *code, const char *end)
 {
     char *text = page_alloc();
     uint64_t *l1 = page_alloc(), *l2, *l3, *l4;
     unsigned long va = USER_CODE;
     long error;
 
-    memcpy(text, code, size);
+    memcpy(text, code, (unsigned long)end - (unsigned long)code);
     l1[(va >> 12) & 511] = make_pte(text, PTE_RO);
     l1[((USER_STACK - 1) >> 12) & 511] = make_pte(page_alloc(), PTE_RW);
     error = set_read_only(l1);

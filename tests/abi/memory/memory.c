@@ -178,7 +178,7 @@ static void exchange(void)
     x.out.extent_order = 1;
     observe(hcall(memory_op, XENMEM_exchange, &x), "sizes that do not fit");
     x.out.extent_order = 0;
-    in[0] = 0xffffffful;
+    in[0] = NO_MFN;
     observe(hcall(memory_op, XENMEM_exchange, &x), "a frame beyond memory");
     x.in.domid = 77;
     observe(hcall(memory_op, XENMEM_exchange, &x), "nobody's");
@@ -189,7 +189,7 @@ static void exchange(void)
 
 static void reservation_errors(void)
 {
-    static xen_pfn_t list[2] = {0xffffffful, 1};
+    static xen_pfn_t list[2] = {NO_MFN, 1};
     static const unsigned commands[] = {XENMEM_increase_reservation, XENMEM_decrease_reservation,
                                         XENMEM_populate_physmap};
 
@@ -209,7 +209,7 @@ static void reservation_errors(void)
         observe(hcall(memory_op, cmd, &r), "command %u: nobody's", cmd);
         observe(hcall(memory_op, cmd, 0x10000), "command %u: unmapped argument", cmd);
     }
-    list[0] = 0xffffffful;
+    list[0] = NO_MFN;
     list[1] = va_to_mfn((void *)start_info->pt_base);
     {
         struct xen_memory_reservation r = reservation(list, 2, 0);

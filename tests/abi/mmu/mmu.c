@@ -113,7 +113,7 @@ static void other_peoples_frames(void)
     check(foreign != 0, "there is a foreign frame");
     check(update_va(VA, (foreign << 12) | PTE_RW, UVMF_INVLPG) < 0, "map it writable");
     check(update_va(VA, (foreign << 12) | PTE_RO, UVMF_INVLPG) < 0, "map it read-only");
-    check(update_va(VA, (0x000ffffffful << 12) | PTE_RW, UVMF_INVLPG) < 0, "map beyond memory");
+    check(update_va(VA, (NO_MFN << 12) | PTE_RW, UVMF_INVLPG) < 0, "map beyond memory");
     check_eq(probe_read(VA), PF, "nothing came of it");
     l1[0] = make_pte(l1, PTE_RO);
     l1[77] = (foreign << 12) | PTE_RW;
@@ -157,7 +157,7 @@ static void wrong_types(void)
     observe(mmu_update_one(l2_slot, make_pte(table, PTE_RW | PTE_G)), "global L2 entry");
     observe(mmu_update_one(l2_slot, make_pte(table, PTE_P)), "L2 entry without W and U");
     observe(mmu_update_one(l2_slot, make_pte(table, PTE_RW | PTE_NX)), "L2 entry with NX");
-    observe(mmu_update_one(l2_slot, (0xffffffful << 12) | PTE_RW), "an L1 beyond memory");
+    observe(mmu_update_one(l2_slot, (NO_MFN << 12) | PTE_RW), "an L1 beyond memory");
     check_eq(mmu_update_one(l2_slot, (l1_mfn << 12) | PTE_RW), 0, "one L1 in two places");
     check_eq(mmu_update_one(l2_slot, 0), 0, "remove");
     check_eq(set_writable(table), 0, "a table that is one no more can be written");
@@ -195,7 +195,7 @@ static void machphys(void)
     check_eq((long)mfn_to_pfn(mfn), 0x1234, "it is set");
     check_eq(mmu_update_one((mfn << 12) | MMU_MACHPHYS_UPDATE, pfn), 0, "set it back");
     check(mmu_update_one((foreign_mfn() << 12) | MMU_MACHPHYS_UPDATE, 5) < 0, "not for a foreign frame");
-    check(mmu_update_one((0xfffffffful << 12) | MMU_MACHPHYS_UPDATE, 5) < 0, "not beyond memory");
+    check(mmu_update_one((NO_MFN << 12) | MMU_MACHPHYS_UPDATE, 5) < 0, "not beyond memory");
     observe(mmu_update_one((mfn << 12) | 8 | MMU_MACHPHYS_UPDATE, pfn), "unaligned");
     page_free(page);
 }

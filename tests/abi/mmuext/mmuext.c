@@ -27,8 +27,8 @@ static void pins(void)
     check_eq(set_writable(l2), 0, "and itself");
     check(data[0] == 0 && l1[5] != 0 && (l1[5] & PTE_P), "its entries stay in the page");
     observe(mmuext(MMUEXT_UNPIN_TABLE, va_to_mfn(data), 0), "unpin an ordinary page");
-    observe(mmuext(MMUEXT_UNPIN_TABLE, 0xffffffful, 0), "unpin beyond memory");
-    observe(mmuext(MMUEXT_PIN_L1_TABLE, 0xffffffful, 0), "pin beyond memory");
+    observe(mmuext(MMUEXT_UNPIN_TABLE, NO_MFN, 0), "unpin beyond memory");
+    observe(mmuext(MMUEXT_PIN_L1_TABLE, NO_MFN, 0), "pin beyond memory");
     page_free(l1);
     page_free(l2);
     page_free(data);
@@ -98,7 +98,7 @@ static void new_baseptr(void)
     check_eq(set_writable(second), 0, "it is a page again");
     check(mmuext(MMUEXT_NEW_BASEPTR, va_to_mfn(second), 0) < 0, "not with a writable page");
     check(mmuext(MMUEXT_NEW_BASEPTR, va_to_mfn(table_of(VA, 3)), 0) < 0, "not with an L3");
-    check(mmuext(MMUEXT_NEW_BASEPTR, 0xffffffful, 0) < 0, "not beyond memory");
+    check(mmuext(MMUEXT_NEW_BASEPTR, NO_MFN, 0) < 0, "not beyond memory");
     observe(mmuext(MMUEXT_NEW_BASEPTR, 0, 0), "frame 0");
     page_free(second);
 }
@@ -113,7 +113,7 @@ static void user_baseptr(void)
     check_eq(mmuext(MMUEXT_NEW_USER_BASEPTR, 0, 0), 0, "0 means none");
     check_eq(set_writable(l4), 0, "then it is a page again");
     check(mmuext(MMUEXT_NEW_USER_BASEPTR, va_to_mfn(l4), 0) < 0, "a writable page");
-    check(mmuext(MMUEXT_NEW_USER_BASEPTR, 0xffffffful, 0) < 0, "beyond memory");
+    check(mmuext(MMUEXT_NEW_USER_BASEPTR, NO_MFN, 0) < 0, "beyond memory");
     page_free(l4);
 }
 
@@ -193,9 +193,9 @@ static void clear_and_copy(void)
           "nothing into a page table");
     observe(mmuext(MMUEXT_COPY_PAGE, va_to_mfn(to), va_to_mfn((void *)start_info->pt_base)),
             "copy from a page table");
-    observe(mmuext(MMUEXT_CLEAR_PAGE, 0xffffffful, 0), "clear beyond memory");
-    observe(mmuext(MMUEXT_COPY_PAGE, va_to_mfn(to), 0xffffffful), "copy from beyond memory");
-    observe(mmuext(MMUEXT_COPY_PAGE, 0xffffffful, va_to_mfn(from)), "copy to beyond memory");
+    observe(mmuext(MMUEXT_CLEAR_PAGE, NO_MFN, 0), "clear beyond memory");
+    observe(mmuext(MMUEXT_COPY_PAGE, va_to_mfn(to), NO_MFN), "copy from beyond memory");
+    observe(mmuext(MMUEXT_COPY_PAGE, NO_MFN, va_to_mfn(from)), "copy to beyond memory");
     page_free(from);
     page_free(to);
 }

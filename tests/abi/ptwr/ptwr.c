@@ -67,7 +67,7 @@ static void moves(void)
 
 static void exchanges(void)
 {
-    volatile uint64_t old = pte ^ PTE_W, got = 0;
+    volatile uint64_t old, got = 0;
 
     begin();
     *slot = pte ^ PTE_W;
@@ -182,7 +182,7 @@ static void refused(void)
     t = PROBE(*slot = make_pte(l1_of_us, PTE_RW));
     observe(t.vector, "a writable mapping of a table");
     check_eq((long)*slot, 0, "a writable mapping of a table: not stored");
-    t = PROBE(*slot = (0xffffffful << 12) | PTE_RW);
+    t = PROBE(*slot = (NO_MFN << 12) | PTE_RW);
     observe(t.vector, "a frame beyond memory");
     check_eq((long)*slot, 0, "a frame beyond memory: not stored");
     t = PROBE(*slot = pte | (1ul << 51));

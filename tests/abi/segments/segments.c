@@ -69,7 +69,7 @@ static void gs_swaps(void)
 {
     struct trap t;
 
-    check_eq(user_setup(user_code, (size_t)(user_code_end - user_code)), 0, "user address space");
+    check_eq(user_setup(user_code, user_code_end), 0, "user address space");
     hcall(set_segment_base, SEGBASE_FS, USER_CODE + 1);
     hcall(set_segment_base, SEGBASE_GS_KERNEL, &words[1]);
     hcall(set_segment_base, SEGBASE_GS_USER, USER_CODE);

@@ -9,7 +9,7 @@ extern char user_code[], user_code_end[];
 
 static void setup(void)
 {
-    check_eq(user_setup(user_code, (size_t)(user_code_end - user_code)), 0, "user address space");
+    check_eq(user_setup(user_code, user_code_end), 0, "user address space");
 }
 
 static void report(struct trap t, const char *name)

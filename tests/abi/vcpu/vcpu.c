@@ -255,7 +255,7 @@ static void runstate(void)
     observe(hcall(vcpu_op, VCPUOP_register_runstate_memory_area, 0, &reg), "area that is not mapped");
     set_xen_guest_handle(reg.addr.h, (void *)MACH2PHYS_VIRT_START);
     observe(hcall(vcpu_op, VCPUOP_register_runstate_memory_area, 0, &reg), "area in M2P");
-    set_xen_guest_handle(reg.addr.h, (void *)HYPERVISOR_VIRT_END - 8);
+    set_xen_guest_handle(reg.addr.h, (void *)(HYPERVISOR_VIRT_END - 8));
     observe(hcall(vcpu_op, VCPUOP_register_runstate_memory_area, 0, &reg), "area in the hypervisor");
     observe(hcall(vcpu_op, VCPUOP_get_runstate_info, 77, &info), "a vCPU that is not");
     observe(hcall(vcpu_op, VCPUOP_get_runstate_info, 0, 0x10000), "unmapped argument");
@@ -287,7 +287,7 @@ static void vcpu_info_elsewhere(void)
     reg.offset = 4;
     observe(hcall(vcpu_op, VCPUOP_register_vcpu_info, 3, &reg), "unaligned");
     reg.offset = 128;
-    reg.mfn = 0xffffffful;
+    reg.mfn = NO_MFN;
     observe(hcall(vcpu_op, VCPUOP_register_vcpu_info, 3, &reg), "beyond memory");
     reg.mfn = va_to_mfn((void *)start_info->pt_base);
     observe(hcall(vcpu_op, VCPUOP_register_vcpu_info, 3, &reg), "in a page table");
