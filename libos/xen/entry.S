@@ -4,22 +4,24 @@
  *
  *     rsp -> rcx, r11, [error code,] rip, cs, rflags, rsp, ss
  *
- * pushed below the interrupted stack pointer, rounded down to 16 bytes (so nothing may live under rsp: the libOS
- * has no red zone). It becomes a struct cor_trap_frame (coracle/trap.h), 22 words, which keeps the stack aligned.
+ * pushed below the interrupted stack pointer, rounded down to 16 bytes (so nothing may live under rsp: the
+ * libOS has no red zone). It becomes a struct cor_trap_frame (coracle/trap.h), 22 words, which keeps the
+ * stack aligned.
  *
- * Returning from an exception uses the iret hypercall, which restores the event mask of the interrupted code (IF in
- * the saved rflags) in one step. Returning from an upcall is the hot path and needs no hypercall, since the
- * interrupted code had events enabled and runs in the same segments: rax, rflags and rip are stored right below its
- * stack pointer (over the hypervisor's frame, which has been read by then), the mask is cleared, and pop, popf and
- * ret do the rest. (iretq would do as well, but QEMU's emulation of it in ring 3 fails on processors with SMAP.)
- * Two races:
+ * Returning from an exception uses the iret hypercall, which restores the event mask of the interrupted code
+ * (IF in the saved rflags) in one step. Returning from an upcall is the hot path and needs no hypercall,
+ * since the interrupted code had events enabled and runs in the same segments: rax, rflags and rip are
+ * stored right below its stack pointer (over the hypervisor's frame, which has been read by then), the mask
+ * is cleared, and pop, popf and ret do the rest. (iretq would do as well, but QEMU's emulation of it in ring
+ * 3 fails on processors with SMAP.) Two races:
  *
- *  1. An event arrives after the last look at the pending bits but before the mask is clear: it would wait until
- *     the hypervisor is next entered. Hence the test of `pending` after the mask is cleared.
- *  2. An event arrives after the mask is clear but before ret: a second upcall on top of a frame that is as good
- *     as left. Handled naively, a storm of events would pile up frames until the stack overflows. So the upcall
- *     looks where it interrupted: between upcall_exit_begin and upcall_exit_end it drops its own frame, goes back
- *     to the state "rax, rflags, rip on the stack", and handles the events from there. Nothing piles up.
+ *  1. An event arrives after the last look at the pending bits but before the mask is clear: it would wait
+ *     until the hypervisor is next entered. Hence the test of `pending` after the mask is cleared.
+ *  2. An event arrives after the mask is clear but before ret: a second upcall on top of a frame that is as
+ *     good as left. Handled naively, a storm of events would pile up frames until the stack overflows. So
+ *     the upcall looks where it interrupted: between upcall_exit_begin and upcall_exit_end it drops its own
+ *     frame, goes back to the state "rax, rflags, rip on the stack", and handles the events from there.
+ *     Nothing piles up.
  */
 #define VECTOR_EVENT 256
 #define CPU_INFO     8  /* struct cor_cpu, through gs; asserted in libos/core/cpu.c */
@@ -78,7 +80,7 @@ cor_upcall_entry:
         jb upcall_in_exit
 1:      pop %rcx
         pop %r11
-upcall_frame:                           /* rsp -> rip; all registers are the interrupted code's; events masked */
+upcall_frame:                           /* rsp -> rip; all registers as interrupted; events masked */
         push $0
         push %r11
         push %rcx
@@ -129,8 +131,8 @@ upcall_again:
         jmp upcall_frame
 
 /*
- * Interrupted between begin and end: drops the new frame and restores the state of upcall_again, from which the
- * two instructions before ret have taken something away.
+ * Interrupted between begin and end: drops the new frame and restores the state of upcall_again, from which
+ * the two instructions before ret have taken something away.
  */
 upcall_in_exit:
         pop %rcx
@@ -152,7 +154,10 @@ upcall_in_exit:
         jmp upcall_again
         .size cor_upcall_entry, . - cor_upcall_entry
 
-/* A thread's first instructions: libos/core/switch sets r12 and r13. Here because it ends the chain of frames. */
+/*
+ * A thread's first instructions: libos/core/switch sets r12 and r13. Here because it ends the chain of
+ * frames.
+ */
         .globl cor_thread_trampoline
         .type cor_thread_trampoline, @function
 cor_thread_trampoline:
@@ -165,9 +170,9 @@ cor_thread_trampoline:
         .size cor_thread_trampoline, . - cor_thread_trampoline
 
 /*
- * void cor_switch_stack(uint64_t *save_rsp, uint64_t load_rsp): leaves one thread and continues another where it
- * called this. The registers that C preserves go on the old stack, with the control words of the FPU; the rest
- * of the FPU state is dead across a call (a preempted thread saves it before it comes here).
+ * void cor_switch_stack(uint64_t *save_rsp, uint64_t load_rsp): leaves one thread and continues another
+ * where it called this. The registers that C preserves go on the old stack, with the control words of the
+ * FPU; the rest of the FPU state is dead across a call (a preempted thread saves it before it comes here).
  */
         .globl cor_switch_stack
         .type cor_switch_stack, @function

@@ -176,8 +176,8 @@ void cor_event_unmask(uint32_t port)
     __atomic_fetch_and(&cor_shared_info->evtchn_mask[port / WORD_BITS], ~bit, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&cor_shared_info->evtchn_pending[port / WORD_BITS], __ATOMIC_SEQ_CST) & bit) {
         /*
-         * It became pending while masked, so nobody was told. The hypervisor tells the port's vCPU, but only if it
-         * is the one who clears the mask.
+         * It became pending while masked, so nobody was told. The hypervisor tells the port's vCPU, but only
+         * if it is the one who clears the mask.
          */
         struct evtchn_unmask unmask = {.port = port};
         cor_event_mask(port);
