@@ -100,6 +100,13 @@ void gdt_load(unsigned long base)
     __asm__ volatile("lgdt %0" ::"m"(r));
 }
 
+void gdt_load_own(void)
+{
+    unsigned long block = PERCPU_BASE + this_cpu()->cpu * (unsigned long)PERCPU_SIZE;
+
+    gdt_load(block + PERCPU_GDT_PAGE * PAGE_SIZE - (GDT_OUR_FIRST & ~0xfffl));
+}
+
 static void segments_load(void)
 {
     __asm__ volatile("pushq %0\n\t"
@@ -151,11 +158,10 @@ static void control_registers_init(void)
 void cpu_init_local(void)
 {
     struct percpu *cpu = this_cpu();
-    unsigned long block = PERCPU_BASE + cpu->cpu * (unsigned long)PERCPU_SIZE;
     struct table_register r = {sizeof(idt) - 1, (unsigned long)idt};
 
     control_registers_init();
-    gdt_load(block + PERCPU_GDT_PAGE * PAGE_SIZE - (GDT_OUR_FIRST & ~0xfffl));
+    gdt_load_own();
     segments_load();
     __asm__ volatile("lidt %0" ::"m"(r));
     __asm__ volatile("ltr %w0" ::"r"(SEL_TSS));

@@ -133,6 +133,7 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     }
     cpu->current = next;
     if (next->domain->is_idle) {
+        gdt_load_own();
         window_select(next);
         cr3_load(idle_l4);
         return;

@@ -3,6 +3,7 @@
  * Windows (map.h): sixteen page-table entries in the running vCPU's block. Only the processor that runs the vCPU uses
  * them, so there is no lock; entries are cleared and flushed when a window closes, so none outlives its use.
  */
+#include "hypervisor/cpu/cpu.h"
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/map.h"
@@ -58,6 +59,7 @@ struct domain *private_enter(void)
     struct domain *before = cpu->space;
 
     if (!before->is_idle) {
+        gdt_load_own();
         window_select(cpu->idle);
         cr3_load(idle_l4);
     }
@@ -73,5 +75,6 @@ void private_leave(struct domain *before)
         assert(before == v->domain);
         window_select(v);
         cr3_load(v->kernel_mode ? v->cr3_kernel : v->cr3_user);
+        gdt_load(VCPU_BLOCK(v->id) + VCPU_GDT_PAGE * PAGE_SIZE);
     }
 }
