@@ -23,14 +23,12 @@ DOMAIN_END = {
         'watchdog': r'\(XEN\) Hardware Dom0 shutdown: watchdog rebooting machine',
         'unknown': r'\(XEN\) Hardware Dom0 shutdown \(unknown reason 77\): rebooting machine',
     },
-    'coracle': {
-        'reboot': r'\(coracle\) d0: shutdown: reboot',
-        'poweroff': r'\(coracle\) d0: shutdown: poweroff',
-        'crash': r'\(coracle\) d0: (crashed|shutdown: crash)',
-        'watchdog': r'\(coracle\) d0: shutdown: watchdog',
-        'unknown': r'\(coracle\) d0: shutdown: unknown',
-    },
+    'coracle': {reason: r'\(coracle\) d0: the initial domain has ended: ' + reason
+                for reason in ('reboot', 'poweroff', 'crash', 'watchdog', 'unknown')},
 }
+
+# Coracle announces the end at a level that is quiet by default.
+LOUD = {'xen': '', 'coracle': 'loglvl=all guest_loglvl=all '}
 
 
 class Output:
@@ -88,7 +86,7 @@ def hypervisor_file(context, hypervisor):
 def boot(context, hypervisor, image, args='', modules=(), cpu='qemu64', cpus=1, ram=256, memory='64M',
          options='', timeout=60, until=None, qemu=()):
     """Boots an image as the initial domain through -kernel."""
-    append = 'com1=115200,8n1 console=com1 dom0_mem=%s %s' % (memory, options)
+    append = 'com1=115200,8n1 console=com1 %sdom0_mem=%s %s' % (LOUD[hypervisor], memory, options)
     initrd = ','.join([quote('%s %s' % (image, args)).rstrip()] + [quote(m) for m in modules])
     command = ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', cpu, '-smp', str(cpus), '-m', str(ram),
                '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-nic', 'none', '-no-reboot',
