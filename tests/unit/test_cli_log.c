@@ -62,6 +62,7 @@ static void test_coracle_trouble(void **state)
         LOG("(coracle) PANIC: something", "(coracle) d0: the initial domain has ended: poweroff").end,
         END_FAULT);
     assert_true(LOG("(coracle) PANIC: something").trouble);
+    assert_int_equal(LOG("(coracle) PANIC: the initial domain cannot be built: no").end, END_REFUSED);
 }
 
 static void test_xen_ends(void **state)

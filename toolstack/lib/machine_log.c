@@ -18,6 +18,9 @@ struct pattern {
 static const struct pattern patterns[] = {
     {"Panic on CPU", END_FAULT, false},
     {"FATAL TRAP", END_FAULT, false},
+    {"(coracle) PANIC: the initial domain cannot be ", END_REFUSED, false},
+    {"(coracle) PANIC: not enough memory for ", END_REFUSED, false},
+    {"(coracle) PANIC: memory is too fragmented", END_REFUSED, false},
     {"(coracle) PANIC", END_FAULT, false},
     {"(coracle) hypervisor fault", END_FAULT, false},
     {"d0: crashed", END_CRASH, false},
