@@ -42,9 +42,14 @@ def quote(word):
     return word.replace(',', ',,')
 
 
-def run_process(command, timeout, until=None, settle=0.3, stdin=None):
-    """Runs a command to its end, to a match of the pattern `until` (and a moment more), or to the timeout."""
-    process = subprocess.Popen(command, stdin=stdin if stdin is not None else subprocess.DEVNULL,
+# A guest that prints this line wants its input typed.
+INPUT_MARK = b'# input'
+
+
+def run_process(command, timeout, until=None, settle=0.3, typed=''):
+    """Runs a command to its end, to a match of the pattern `until` (and a moment more), or to the timeout. What is to
+    be typed goes in when the output asks for it."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     pattern = re.compile(until) if until else None
     deadline = time.monotonic() + timeout
@@ -64,6 +69,9 @@ def run_process(command, timeout, until=None, settle=0.3, stdin=None):
                 ended = ended or 'exit'
                 break
             data += chunk
+            if typed and INPUT_MARK in data:
+                os.write(process.stdin.fileno(), typed.encode())
+                typed = ''
             if pattern and not ended and pattern.search(data.decode('utf-8', 'replace')):
                 ended = 'pattern'
                 deadline = min(deadline, time.monotonic() + settle)
@@ -72,6 +80,8 @@ def run_process(command, timeout, until=None, settle=0.3, stdin=None):
         process.kill()
         process.wait()
         process.stdout.close()
+        if process.stdin:
+            process.stdin.close()
     return Output(data.decode('utf-8', 'replace').replace('\r', ''), ended)
 
 
@@ -84,7 +94,7 @@ def hypervisor_file(context, hypervisor):
 
 
 def boot(context, hypervisor, image, args='', modules=(), cpu='qemu64', cpus=1, ram=256, memory='64M',
-         options='', timeout=60, until=None, qemu=()):
+         options='', timeout=60, until=None, typed='', qemu=()):
     """Boots an image as the initial domain through -kernel."""
     append = 'com1=115200,8n1 console=com1 %sdom0_mem=%s %s' % (LOUD[hypervisor], memory, options)
     initrd = ','.join([quote('%s %s' % (image, args)).rstrip()] + [quote(m) for m in modules])
@@ -92,4 +102,4 @@ def boot(context, hypervisor, image, args='', modules=(), cpu='qemu64', cpus=1, 
                '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-nic', 'none', '-no-reboot',
                '-kernel', hypervisor_file(context, hypervisor), '-append', append.rstrip(),
                '-initrd', initrd] + list(qemu)
-    return run_process(command, timeout, until)
+    return run_process(command, timeout, until, typed=typed)

@@ -99,6 +99,32 @@ static void console(void)
     observe(hcall(console_io, 77, 0, buffer), "command 77");
 }
 
+/* Keys typed on the machine's console reach the initial domain by VIRQ_CONSOLE and CONSOLEIO_read. */
+static void console_input(void)
+{
+    struct evtchn_bind_virq bind = {.virq = VIRQ_CONSOLE, .vcpu = 0};
+    static char line[64];
+    uint64_t end = now() + 20000000000ull;
+    long have = 0;
+
+    check_eq(hcall(event_channel_op, EVTCHNOP_bind_virq, &bind), 0, "bind VIRQ_CONSOLE");
+    events_on();
+    print("# input\n");
+    while (have < 9 && now() < end) {
+        long n = hcall(console_io, CONSOLEIO_read, sizeof(line) - (unsigned long)have, line + have);
+
+        if (n < 0) {
+            break;
+        }
+        have += n;
+        hcall(sched_op, SCHEDOP_yield, NULL);
+    }
+    check_eq(have, 9, "nine characters");
+    check(strncmp(line, "some keys", 9) == 0, "as they were typed");
+    check(event_count[bind.port] > 0, "and an event said so");
+    port_close(bind.port);
+}
+
 static void physdev(void)
 {
     static const unsigned refused[] = {0, 1, 2, 3, 26, 50, 1000};
@@ -138,8 +164,13 @@ static void send_nmi(void)
 }
 
 const struct test_case test_cases[] = {
-    {"multicall", multicall, false}, {"long_multicall", long_multicall, false},
-    {"vm_assist", vm_assist, false}, {"console", console, false},
-    {"physdev", physdev, false},     {"nmi", nmi, false},
-    {"send_nmi", send_nmi, true},    {0},
+    {"multicall", multicall, false},
+    {"long_multicall", long_multicall, false},
+    {"vm_assist", vm_assist, false},
+    {"console", console, false},
+    {"physdev", physdev, false},
+    {"nmi", nmi, false},
+    {"send_nmi", send_nmi, true},
+    {"console_input", console_input, true},
+    {0},
 };
