@@ -168,6 +168,7 @@ static int domain_init(struct domain *d, unsigned max_vcpus)
     d->list_lock = (struct spinlock)SPINLOCK(LOCK_PAGE_LIST);
     d->event_lock = (struct spinlock)SPINLOCK(LOCK_EVENT);
     d->exit_status = ~0u;
+    d->shutdown_code = ~0u;
     list_init(&d->link);
     d->vcpu = heap_alloc(max_vcpus * sizeof(d->vcpu[0]), d);
     if (!d->vcpu) {

@@ -26,14 +26,14 @@ static const char *reason_name(unsigned reason)
     return reason < ARRAY_SIZE(name) ? name[reason] : "unknown reason";
 }
 
+/* Its lines are results that tools read: shown at every log level. */
 static _Noreturn void machine_end(struct domain *d, unsigned reason)
 {
     if (d->exit_status != ~0u) {
-        log_guest(LOG_INFO, d->id, "exit status %u", d->exit_status);
+        log_guest(LOG_ERR, d->id, "exit status %u", d->exit_status);
     }
     timeline_print(d);
-    log_guest(reason == SHUTDOWN_poweroff || reason == SHUTDOWN_reboot ? LOG_INFO : LOG_ERR, d->id,
-              "the initial domain has ended: %s", reason_name(reason));
+    log_guest(LOG_ERR, d->id, "shutdown: %s", reason_name(reason));
     machine_stop_others();
     if (reason == SHUTDOWN_poweroff) {
         machine_power_off();
@@ -49,7 +49,11 @@ void domain_shutdown(struct domain *d, unsigned reason)
     first = d->state == DOMAIN_ALIVE || d->state == DOMAIN_BUILDING;
     if (first) {
         d->state = DOMAIN_SHUTDOWN;
-        d->shutdown_code = reason;
+        /* SCHEDOP_shutdown_code may have announced another reason. */
+        if (d->shutdown_code == ~0u) {
+            d->shutdown_code = reason;
+        }
+        reason = d->shutdown_code;
     }
     spin_unlock(&d->lock);
     if (!first) {
