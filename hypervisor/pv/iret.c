@@ -48,7 +48,7 @@ long do_iret(void)
 
 /*
  * The iretq to the guest faulted: a selector that cannot be loaded, an address that is not canonical. A missing LDT page is brought in and
- * tried again; the rest is the failsafe callback's, as on Xen.
+ * tried again; else the guest gets the exception, as if the instruction that it wanted to go to had raised it (so does Xen).
  */
 void pv_iret_fault(struct cpu_user_regs *regs)
 {
@@ -63,9 +63,5 @@ void pv_iret_fault(struct cpu_user_regs *regs)
             return;
         }
     }
-    __asm__ volatile("mov %%ds, %0" : "=r"(regs->ds));
-    __asm__ volatile("mov %%es, %0" : "=r"(regs->es));
-    __asm__ volatile("mov %%fs, %0" : "=r"(regs->fs));
-    __asm__ volatile("mov %%gs, %0" : "=r"(regs->gs));
-    pv_failsafe(v);
+    pv_inject_trap(v, vector, regs->error_code);
 }
