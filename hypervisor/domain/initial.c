@@ -227,6 +227,9 @@ void initial_domain_build(void)
     args.shared_info = mfn_to_paddr(d->shared_mfn);
     args.flags = SIF_PRIVILEGED | SIF_INITDOMAIN;
     domain_memory_build(d, &args, &start);
+    if (notes.pae && notes.source != PVBOOT_NOTES_FROM_GUEST_STRING) {
+        d->vm_assist |= 1ul << VMASST_TYPE_pae_extended_cr3;
+    }
     d->text_start = notes.kernel_start;
     d->text_end = notes.kernel_end;
     vcpu_start(d->vcpu[0], &start);

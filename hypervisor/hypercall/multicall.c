@@ -29,7 +29,11 @@ static long run_entry(struct vcpu *v, unsigned long at)
         return -EFAULT;
     }
     v->in_multicall = true;
-    rc = e->op == __HYPERVISOR_multicall || e->op == __HYPERVISOR_iret ? -ENOSYS : hypercall_invoke(e->op, e->args);
+    if (e->op == __HYPERVISOR_multicall) {
+        rc = -EINVAL;
+    } else {
+        rc = e->op == __HYPERVISOR_iret ? -ENOSYS : hypercall_invoke(e->op, e->args);
+    }
     v->in_multicall = false;
     if (rc == HYPERCALL_CONTINUED) {
         return copy_to_guest(gva(at), e, sizeof(*e)) ? -EFAULT : rc;

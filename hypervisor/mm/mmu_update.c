@@ -20,8 +20,13 @@ struct domain *mmu_owner_get(unsigned domid, int *rc)
     struct domain *self = current_domain();
     struct domain *d;
 
-    if (domid == DOMID_SELF || domid == self->id || domid == DOMID_IO) {
+    if (domid == DOMID_SELF || domid == DOMID_IO) {
         return self;
+    }
+    /* Oneself is no foreign domain, says stock Xen. */
+    if (domid == self->id) {
+        *rc = -ESRCH;
+        return NULL;
     }
     d = domain_get((domid_t)domid);
     if (d && !self->privileged) {
