@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's kernel may write to its level-1 tables as if they were its own, though it maps them read-only:
+ * the store faults, and what it would do is done here, by the validator's leave. Stores into higher levels
+ * are the guest's page faults.
+ */
+#include "hypervisor/include/errno.h"
+#include "hypervisor/include/frame.h"
+#include "hypervisor/include/guest_copy.h"
+#include "hypervisor/include/map.h"
+#include "hypervisor/include/msr.h"
+#include "hypervisor/mm/guest_walk.h"
+#include "hypervisor/mm/pt_entry.h"
+#include "hypervisor/pv/emulate.h"
+#include "hypervisor/pv/pv.h"
+#include "hypervisor/pv/store.h"
+
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+
+static uint64_t segment_base(const struct insn *i)
+{
+    return i->segment == 0x64 ? rdmsr(MSR_FS_BASE) : i->segment == 0x65 ? rdmsr(MSR_GS_BASE) : 0;
+}
+
+/* The validated level-1 table of d's that va maps read-only. MFN_INVALID: it maps something else. page_lock.
+ */
+static mfn_t table_at(const struct vcpu *v, unsigned long va)
+{
+    uint64_t e = guest_l1_entry(v->cr3_kernel, va);
+    mfn_t m = pte_mfn(e);
+    const struct frame *f = frame_of(m);
+
+    if ((e & (PTE_P | PTE_RW)) != PTE_P || !frame_valid(m) || frame_owner(f) != v->domain->id) {
+        return MFN_INVALID;
+    }
+    return (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
+                   (f->type & FRAME_COUNT_MASK)
+               ? m
+               : MFN_INVALID;
+}
+
+/*
+ * Puts `new` in the place of `old`, moving references. 0; -EAGAIN: the entry is not `old` any more (the
+ * processor set its accessed or dirty bit, which a guest that exchanges entries must not lose); or the
+ * validator's errno.
+ */
+static int entry_replace(struct domain *d, uint64_t *slot, uint64_t old, uint64_t new)
+{
+    const uint64_t rights = PTE_ADDR | PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_PAT;
+    bool moves = true;
+
+    if (!(new &PTE_P)) {
+        if (!absent_entry_ok(d, new)) {
+            return -EINVAL;
+        }
+    } else if (((new ^ old) & rights) == 0 && !(new & ~(guest_l1_allowed | PTE_PWT | PTE_PCD | PTE_PAT))) {
+        new = (new | PTE_US) & ~PTE_G; /* the same frame with the same rights: the references stay */
+        moves = false;
+    } else {
+        int rc = l1_entry_get(d, d, &new);
+
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (!__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        if (moves) {
+            l1_entry_put(new);
+        }
+        return -EAGAIN;
+    }
+    if (moves) {
+        l1_entry_put(old);
+    }
+    return 0;
+}
+
+/* The store's effect on the entry that holds va. 0, -EAGAIN, or why not. page_lock. */
+static int entry_store(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *i, struct store *s,
+                       unsigned long va)
+{
+    unsigned shift = (va & 7) * 8;
+    uint64_t mask = (i->size == 8 ? ~0ul : (1ul << (i->size * 8)) - 1) << shift;
+    mfn_t m = table_at(v, va);
+    uint64_t *t;
+    uint64_t old;
+    int rc = 0;
+
+    if (mfn_eq(m, MFN_INVALID)) {
+        return -EINVAL;
+    }
+    t = map_frame(m);
+    t += (va & ~PAGE_MASK) / 8;
+    old = read_once(*t);
+    store_compute(i, regs, (old & mask) >> shift, s);
+    if (s->writes) {
+        rc = entry_replace(v->domain, t, old, (old & ~mask) | s->value << shift);
+    }
+    unmap_frame(t);
+    return rc;
+}
+
+bool pv_emulate_pt_write(struct vcpu *v, struct cpu_user_regs *regs, unsigned long va)
+{
+    struct domain *d = v->domain;
+    bool traced = regs->rflags & FLAGS_TF;
+    struct insn i;
+    struct store s;
+    uint64_t base;
+    int rc;
+
+    /* Stock Xen looks at the privileged domain's faults whether it asked for this or not. */
+    if (!d->privileged && !(d->vm_assist & (1ul << VMASST_TYPE_writable_pagetables))) {
+        return false;
+    }
+    if (!insn_fetch(regs, &i) || !store_locate(&i, regs, &s)) {
+        return false;
+    }
+    base = i.segment ? segment_base(&i) : 0;
+    if (s.address + (i.modrm ? base : 0) != va || (va & (i.size - 1u))) {
+        return false;
+    }
+    if (s.loads && copy_from_guest(&s.loaded, gva(s.source + base), i.size) != 0) {
+        pv_inject_page_fault(v, s.source + base, 0);
+        return true;
+    }
+    spin_lock(&d->page_lock);
+    rc = entry_store(v, regs, &i, &s, va);
+    spin_unlock(&d->page_lock);
+    if (rc == 0) {
+        store_retire(&i, regs, &s);
+        insn_step(v, regs, traced);
+    }
+    return rc == 0 || rc == -EAGAIN;
+}
