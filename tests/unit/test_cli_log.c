@@ -38,13 +38,12 @@ static void test_coracle_exit(void **state)
     struct machine_log log;
 
     (void)state;
-    log = LOG("(coracle) booting", "(coracle) d0: exit status 3",
-              "(coracle) d0: the initial domain has ended: poweroff");
+    log = LOG("(coracle) booting", "(coracle) d0: exit status 3", "(coracle) d0: shutdown: poweroff");
     assert_true(log.has_status);
     assert_int_equal(log.status, 3);
     assert_int_equal(log.end, END_SHUTDOWN);
     assert_false(log.trouble);
-    log = LOG("(coracle) d0: the initial domain has ended: reboot");
+    log = LOG("(coracle) d0: shutdown: reboot");
     assert_false(log.has_status);
     assert_int_equal(log.end, END_SHUTDOWN);
 }
@@ -52,15 +51,11 @@ static void test_coracle_exit(void **state)
 static void test_coracle_trouble(void **state)
 {
     (void)state;
-    assert_int_equal(
-        LOG("(coracle) d0: exit status 134", "(coracle) d0: the initial domain has ended: crash").end,
-        END_CRASH);
+    assert_int_equal(LOG("(coracle) d0: exit status 134", "(coracle) d0: shutdown: crash").end, END_CRASH);
     assert_int_equal(LOG("(coracle) d0: crashed: page fault").end, END_CRASH);
-    assert_int_equal(LOG("(coracle) d0: the initial domain has ended: watchdog").end, END_CRASH);
+    assert_int_equal(LOG("(coracle) d0: shutdown: watchdog").end, END_CRASH);
     assert_int_equal(LOG("(coracle) PANIC: something").end, END_FAULT);
-    assert_int_equal(
-        LOG("(coracle) PANIC: something", "(coracle) d0: the initial domain has ended: poweroff").end,
-        END_FAULT);
+    assert_int_equal(LOG("(coracle) PANIC: something", "(coracle) d0: shutdown: poweroff").end, END_FAULT);
     assert_true(LOG("(coracle) PANIC: something").trouble);
     assert_int_equal(LOG("(coracle) PANIC: the initial domain cannot be built: no").end, END_REFUSED);
 }

@@ -76,11 +76,10 @@ static void add_boot(struct arguments *arguments, const struct machine *machine)
     add(arguments, "-kernel");
     add_number(arguments, "/proc/self/fd/", (uint64_t)machine->hypervisor_fd, "");
     /* conswitch=` makes no key switch the console from the domain to Xen. */
-    text_format(&options, "com1=115200,8n1 %s dom0_mem=%" PRIu64 "K dom0_max_vcpus=%u%s%s",
-                machine->xen ? "console=com1 conswitch=`"
-                             : "com2=115200,8n1 console=com2 guest_console=com1,raw guest_loglvl=info",
-                machine->memory / KIB, machine->cpus, machine->options[0] != '\0' ? " " : "",
-                machine->options);
+    text_format(
+        &options, "com1=115200,8n1 %s dom0_mem=%" PRIu64 "K dom0_max_vcpus=%u%s%s",
+        machine->xen ? "console=com1 conswitch=`" : "com2=115200,8n1 console=com2 guest_console=com1,raw",
+        machine->memory / KIB, machine->cpus, machine->options[0] != '\0' ? " " : "", machine->options);
     add(arguments, "-append");
     add_text(arguments, options);
     text_format(&modules, "/proc/self/fd/%d ", machine->image_fd);
