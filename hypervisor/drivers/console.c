@@ -127,8 +127,8 @@ static bool find_line(const char *name, struct uart **line, bool *raw)
     if (n != 4 || (name[4] && !*raw)) {
         return false;
     }
-    *line = NULL;
     if (strncmp(name, "none", 4) == 0) {
+        *line = NULL;
         return true;
     }
     if (strncmp(name, "com", 3) != 0 || (name[3] != '1' && name[3] != '2')) {
@@ -143,6 +143,7 @@ static void init_port(struct uart *u, unsigned number, const char *spec, uint16_
     bool malformed;
 
     if (u != own && u != guest) {
+        u->present = false;
         return;
     }
     if (uart_init(u, spec, port, irq, &malformed)) {

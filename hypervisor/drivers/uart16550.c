@@ -147,7 +147,10 @@ void uart_put(struct uart *u, char c)
 
 int uart_get(struct uart *u)
 {
-    if (!u->present || !(inb(u->port + REG_LSR) & LSR_RECEIVED)) {
+    uint8_t status = u->present ? inb(u->port + REG_LSR) : 0;
+
+    /* All ones: the port is gone (a serial card that was pulled, a virtual one that was unplugged). */
+    if (status == 0xff || !(status & LSR_RECEIVED)) {
         return -1;
     }
     return inb(u->port + REG_DATA);
