@@ -22,12 +22,12 @@ ALL += $(BUILD)/coracle
 UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
 UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c) libos/init/cmdline.c
 UNIT_SRC_cli_xen_stream := $(addprefix toolstack/lib/,xen_stream.c cmdline.c report.c)
-UNIT_SRC_cli_log := $(addprefix toolstack/lib/,machine_log.c symbolize.c process.c report.c)
+UNIT_SRC_cli_log := $(addprefix toolstack/lib/,machine_log.c timeline.c symbolize.c process.c report.c)
 UNIT_SRC_cli_image := $(addprefix toolstack/lib/,image.c size.c report.c) $(CLI_PVBOOT)
 UNIT_SRC_cli_archive := $(addprefix toolstack/lib/,archive.c blob.c cmdline.c report.c)
 UNIT_LIBS_cli_archive := -larchive
 UNIT_SRC_cli_kvm := toolstack/lib/kvm.c
-UNIT_SRC_cli_pump := $(addprefix toolstack/lib/,pump.c console_input.c terminal.c machine_log.c symbolize.c \
+UNIT_SRC_cli_pump := $(addprefix toolstack/lib/,pump.c console_input.c terminal.c machine_log.c timeline.c symbolize.c \
 	process.c xen_stream.c cmdline.c report.c)
 
 .PHONY: debug

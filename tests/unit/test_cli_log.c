@@ -105,16 +105,19 @@ static void log_until_trouble(void)
         machine_log_line(&log, line);
     }
     machine_log_line(&log, "(coracle) d0: crashed");
+    machine_log_line(&log, "(coracle) timeline: not asked for");
     machine_log_line(&log, "(coracle) d0: rip 1");
     machine_log_free(&log);
 }
 
 static void log_until_silence(void)
 {
-    struct machine_log log = {.timeline = true};
+    struct machine_log log = {.show_timeline = true};
 
     machine_log_line(&log, "(coracle) one");
-    machine_log_line(&log, "(coracle) timeline: x");
+    machine_log_line(&log, "(coracle) timeline: early tsc=1 waited=1");
+    machine_log_line(&log, "(coracle) clock: TSC 2000 kHz, APIC timer 1 kHz");
+    machine_log_line(&log, "(coracle) timeline: guest_entry tsc=5000 waited=1000");
     machine_log_line(&log, "(coracle) two");
     machine_log_show_kept(&log, LOG_KEPT);
     machine_log_show_kept(&log, LOG_KEPT);
@@ -131,7 +134,11 @@ static void test_what_is_shown(void **state)
     assert_non_null(strstr(text, "(coracle) line 99\n(coracle) d0: crashed\n(coracle) d0: rip 1\n"));
     free(text);
     text = capture_stderr(log_until_silence);
-    assert_string_equal(text, "(coracle) timeline: x\n(coracle) one\n(coracle) two\n");
+    assert_string_equal(text,
+                        "(coracle) timeline: early tsc=1 waited=1\n"
+                        "boot timeline            since start   of it waiting for clocks\n"
+                        "  guest entry                2.50 ms       0.50 ms\n"
+                        "(coracle) one\n(coracle) clock: TSC 2000 kHz, APIC timer 1 kHz\n(coracle) two\n");
     free(text);
 }
 

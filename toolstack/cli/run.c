@@ -268,7 +268,7 @@ static int boot(const struct run_request *request, struct machine *machine, cons
 {
     struct machine_log log = {
         .verbose = request->verbose,
-        .timeline = request->timeline,
+        .show_timeline = request->timeline,
         .symbols = {.guest = image->path, .hypervisor = symbols},
     };
     struct console_settings settings;

@@ -90,17 +90,19 @@ void machine_log_show_kept(struct machine_log *log, unsigned count)
 
 void machine_log_line(struct machine_log *log, const char *line)
 {
-    bool timeline = strstr(line, "(coracle) timeline") != NULL;
-
     judge(log, line);
+    timeline_learn_rate(&log->timeline, line);
     /* From its first line on, Coracle loses no input for the domain. Xen's moment is known to xen_stream.c.
      */
     log->input_safe |= strncmp(line, "(coracle)", strlen("(coracle)")) == 0;
-    if (!log->verbose && !log->trouble && !(timeline && log->timeline)) {
-        keep(log, line);
-        return;
-    }
-    if (log->trouble)
+    if (is_timeline(line) && log->show_timeline) {
+        timeline_print_line(&log->timeline, line, stderr);
+    } else if (log->verbose) {
+        print_symbolized(&log->symbols, line, stderr);
+    } else if (log->trouble && !is_timeline(line)) {
         machine_log_show_kept(log, LOG_CONTEXT);
-    print_symbolized(&log->symbols, line, stderr);
+        print_symbolized(&log->symbols, line, stderr);
+    } else if (!is_timeline(line)) {
+        keep(log, line);
+    }
 }

@@ -10,6 +10,7 @@
 #define TOOLSTACK_LIB_MACHINE_LOG_H
 
 #include "toolstack/lib/symbolize.h"
+#include "toolstack/lib/timeline.h"
 
 #include <stdbool.h>
 
@@ -26,11 +27,12 @@ enum machine_end {
     END_REFUSED,  /* the hypervisor could not build the domain; stock Xen panics over it */
 };
 
-/* Start with all zero except verbose, timeline and symbols. */
+/* Start with all zero except verbose, show_timeline and symbols. */
 struct machine_log {
     bool verbose;                /* show every line */
-    bool timeline;               /* show the boot timeline */
+    bool show_timeline;          /* for people, in milliseconds */
     struct symbol_files symbols; /* what addresses of a backtrace belong to */
+    struct timeline timeline;
     enum machine_end end;
     bool over;  /* the line was the last; on Xen the machine then has to be ended from outside */
     int status; /* the program's exit status, valid when has_status */
