@@ -33,4 +33,7 @@ void cor_heap_init(uint64_t start);
  * NULL. */
 void *cor_map_frame(uint64_t mfn, unsigned prot);
 
+/* The machine frame that is mapped at address, 0 if none is. */
+uint64_t cor_frame_at(const void *address);
+
 #endif

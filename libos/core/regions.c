@@ -218,6 +218,15 @@ void *cor_map_frame(uint64_t mfn, unsigned prot)
     return (void *)va;
 }
 
+uint64_t cor_frame_at(const void *address)
+{
+    bool enabled = cor_spin_lock(&cor_memory_lock);
+    uint64_t pte = cor_pte_read((uint64_t)address);
+
+    cor_spin_unlock(&cor_memory_lock, enabled);
+    return pte & PTE_PRESENT ? (pte & PTE_MFN_MASK) >> 12 : 0;
+}
+
 size_t cor_pages_total(void)
 {
     return cor_frames_total();
