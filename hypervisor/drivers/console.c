@@ -191,6 +191,8 @@ void console_init(void)
 /* Is this byte, from the hypervisor's line, for the hypervisor? Takes it, if so. */
 static bool take_key(char c)
 {
+    const char *line;
+
     if (!shared_line()) {
         debug_key_push(c);
         return true;
@@ -202,10 +204,9 @@ static bool take_key(char c)
     if (ctrl_a_seen == 3) {
         ctrl_a_seen = 0;
         keys_to_us = !keys_to_us;
-        send_line(keys_to_us
-                      ? "(coracle) input to the hypervisor: h for help, Ctrl-A three times to go back\n"
-                      : "(coracle) input to the initial domain\n",
-                  keys_to_us ? 78 : 38);
+        line = keys_to_us ? "(coracle) input to the hypervisor: h for help, Ctrl-A three times to go back\n"
+                          : "(coracle) input to the initial domain\n";
+        send_line(line, strlen(line));
         return true;
     }
     if (keys_to_us && c != CTRL_A) {
