@@ -33,7 +33,7 @@ static _Noreturn void machine_end(struct domain *d, unsigned reason)
         log_guest(LOG_ERR, d->id, "exit status %u", d->exit_status);
     }
     timeline_print(d);
-    log_guest(LOG_ERR, d->id, "shutdown: %s", reason_name(reason));
+    log_guest(LOG_ERR, d->id, "the initial domain has ended: %s", reason_name(reason));
     machine_stop_others();
     if (reason == SHUTDOWN_poweroff) {
         machine_power_off();

@@ -41,7 +41,7 @@ int vcpu_register_info(struct vcpu *v, mfn_t m, uint32_t offset)
     spin_lock(&d->lock);
     if (mfn_eq(v->info_mfn, MFN_INVALID) &&
         (v == current_vcpu() || (read_once(v->pause_flags) & PAUSE_DOWN))) {
-        ret = frame_get_mapping(m, d->id, true);
+        ret = frame_get_mapping(m, d->id, true) ? -EINVAL : 0;
     }
     if (!ret) {
         v->info_mfn = m;
