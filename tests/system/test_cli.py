@@ -384,6 +384,18 @@ def timeout(hypervisor):
     return Test('system/cli/timeout/' + hypervisor, function)
 
 
+def hypervisor_options(context):
+    finished = coracle(context, 'run', '--append', 'loglvl=9 nonsense=1', '--timeout', '60', program(context), '--',
+                       'exit', '4')
+    return expect(finished, 4, "unknown option 'nonsense'", 'option loglvl')
+
+
+def too_much_for_the_machine(context):
+    """The hypervisor's refusal reaches the user."""
+    finished = coracle(context, 'run', '--append', 'dom0_mem=100G', '--timeout', '60', program(context), '--', 'exit')
+    return expect(finished, 1, 'not enough memory for the initial domain', 'could not build the domain')
+
+
 def says_accelerator(context):
     finished = coracle(context, 'run', *options(context, 'xen'), '--timeout', '60', image_file(context), '--', 'none')
     if 'TCG' not in finished.err and 'KVM' not in finished.err:
@@ -394,7 +406,8 @@ def says_accelerator(context):
 def collect(_context):
     tests = [Test('system/cli/' + name, function) for name, function in (
         ('usage', usage), ('memory', memory), ('images', bad_images), ('overlap', overlapping_segments),
-        ('files', bad_files), ('programs', without_programs), ('accelerator', says_accelerator))]
+        ('files', bad_files), ('programs', without_programs), ('accelerator', says_accelerator),
+        ('hypervisor-options', hypervisor_options), ('refused', too_much_for_the_machine))]
     for make in (arguments, status, streams, root, backtrace, ended_by, terminal, timeout):
         tests += [make('coracle'), make('xen')]
     return tests

@@ -88,6 +88,13 @@ void machine_log_show_kept(struct machine_log *log, unsigned count)
     machine_log_free(log);
 }
 
+/* What the user gave with --append and the hypervisor does not take: always shown. */
+static bool is_about_options(const char *line)
+{
+    return strncmp(line, "(coracle) option ", strlen("(coracle) option ")) == 0 ||
+           strncmp(line, "(coracle) unknown option ", strlen("(coracle) unknown option ")) == 0;
+}
+
 void machine_log_line(struct machine_log *log, const char *line)
 {
     judge(log, line);
@@ -97,7 +104,7 @@ void machine_log_line(struct machine_log *log, const char *line)
     log->input_safe |= strncmp(line, "(coracle)", strlen("(coracle)")) == 0;
     if (is_timeline(line) && log->show_timeline) {
         timeline_print_line(&log->timeline, line, stderr);
-    } else if (log->verbose) {
+    } else if (log->verbose || is_about_options(line)) {
         print_symbolized(&log->symbols, line, stderr);
     } else if (log->trouble && !is_timeline(line)) {
         machine_log_show_kept(log, LOG_CONTEXT);
