@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The part of memory_op that describes memory: the machine's map and the M2P table (memory.h). */
 #include "hypervisor/hypercall/memory.h"
+#include "hypervisor/include/acpi.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
@@ -10,6 +11,10 @@
 
 #define PIECE (1ul << (PAGE_SHIFT + 9)) /* XENMEM_machphys_mfn_list counts in 2 MiB */
 
+#define RESERVED  2 /* E820 type */
+#define MSI_START 0xfee00000ul
+#define MSI_END   0xfef00000ul
+
 /* An entry as BIOS function E820 gives it. */
 struct e820_entry {
     uint64_t start, size;
@@ -17,10 +22,74 @@ struct e820_entry {
 } __attribute__((packed));
 _Static_assert(sizeof(struct e820_entry) == 20, "ACPI 6.4, 15.1");
 
+/* The map as it is written to the guest; without a buffer, entries are only counted. */
+struct map_writer {
+    unsigned long to;
+    unsigned room, n;
+};
+
+static int emit(struct map_writer *w, paddr_t start, paddr_t end, uint32_t type)
+{
+    struct e820_entry e = {start, end - start, type};
+
+    if (w->to) {
+        if (w->n >= w->room) {
+            return -EINVAL;
+        }
+        if (copy_to_guest(gva(w->to + w->n * sizeof(e)), &e, sizeof(e)) != 0) {
+            return -EFAULT;
+        }
+    }
+    w->n++;
+    return 0;
+}
+
+/* Address space that is the hypervisor's own: the MSI window with the local APICs, and the IO-APICs. */
+static bool own_range(unsigned i, paddr_t *start, paddr_t *end)
+{
+    if (i == 0) {
+        *start = MSI_START;
+        *end = MSI_END;
+        return true;
+    }
+    if (i - 1 < acpi.nr_ioapics) {
+        *start = ALIGN_DOWN(acpi.ioapic[i - 1].base, PAGE_SIZE);
+        *end = *start + PAGE_SIZE;
+        return true;
+    }
+    return false;
+}
+
+/* Such ranges in the hole [from, to), in order, as reserved ones: a guest must place no device there. */
+static int emit_own(struct map_writer *w, paddr_t from, paddr_t to)
+{
+    for (;;) {
+        paddr_t best = to, best_end = to, start, end;
+        int rc;
+
+        for (unsigned i = 0; own_range(i, &start, &end); i++) {
+            if (start >= from && start < best) {
+                best = start;
+                best_end = MIN(end, to);
+            }
+        }
+        if (best == to) {
+            return 0;
+        }
+        rc = emit(w, best, best_end, RESERVED);
+        if (rc != 0) {
+            return rc;
+        }
+        from = best_end;
+    }
+}
+
 static long machine_memory_map(unsigned long arg)
 {
     struct xen_memory_map map;
-    unsigned long to;
+    struct map_writer w = {0};
+    paddr_t at = 0;
+    int rc = 0;
 
     if (!current_domain()->privileged) {
         return -EPERM;
@@ -28,19 +97,23 @@ static long machine_memory_map(unsigned long arg)
     if (copy_from_guest(&map, gva(arg), sizeof(map)) != 0) {
         return -EFAULT;
     }
-    to = HANDLE_GVA(map.buffer).v;
-    if (to && map.nr_entries < boot_info.nr_regions + 1) {
+    w.to = HANDLE_GVA(map.buffer).v;
+    w.room = map.nr_entries;
+    if (w.to && w.room < boot_info.nr_regions + 1) {
         return -EINVAL;
     }
-    for (unsigned i = 0; to && i < boot_info.nr_regions; i++) {
+    for (unsigned i = 0; i < boot_info.nr_regions && rc == 0; i++) {
         const struct boot_region *r = &boot_info.region[i];
-        struct e820_entry e = {r->start, r->end - r->start, r->type};
 
-        if (copy_to_guest(gva(to + i * sizeof(e)), &e, sizeof(e)) != 0) {
-            return -EFAULT;
-        }
+        rc = emit_own(&w, at, r->start);
+        rc = rc ? rc : emit(&w, r->start, r->end, r->type);
+        at = r->end;
     }
-    map.nr_entries = boot_info.nr_regions;
+    rc = rc ? rc : emit_own(&w, at, ~0ul);
+    if (rc != 0) {
+        return rc;
+    }
+    map.nr_entries = w.n;
     return copy_to_guest(gva(arg), &map, sizeof(map)) != 0 ? -EFAULT : 0;
 }
 

@@ -59,6 +59,8 @@
 #define F80000007_ITSC BIT(8)
 #define F80000008_B    (BIT(0) | BIT(2)) /* CLZERO, FP error pointers are always saved */
 
+#define LINEAR_BITS 48u
+
 #define XCR0_AVX    0x4ul
 #define XCR0_AVX512 0xe0ul
 #define CR4_OSXSAVE BIT(18)
@@ -204,7 +206,7 @@ static struct cpuid_regs extended(const struct vcpu *v, uint32_t leaf)
         return (struct cpuid_regs){0, 0, 0, v->domain->privileged ? r.edx & F80000007_ITSC : 0};
     case 0x80000008: /* address widths */
         r = cpuid(leaf, 0);
-        return (struct cpuid_regs){r.eax & 0xffff, r.ebx & F80000008_B,
+        return (struct cpuid_regs){(r.eax & 0xff) | LINEAR_BITS << 8, r.ebx & F80000008_B,
                                    cpu_features.amd ? r.ecx & 0x3f0ff : 0, 0};
     default:
         return nothing;

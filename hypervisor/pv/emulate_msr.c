@@ -13,6 +13,9 @@
 #include "pvboot/build.h"
 
 #define MSR_MISC_ENABLE    0x1a0
+#define MC_BANKS           0x400 /* four registers each */
+#define MC_BANKS_END       0x408
+#define MC_BANKS_MAX       0x480
 #define MSR_HYPERCALL_PAGE 0x40000000
 #define MSR_EFER           0xc0000080
 #define MSR_FS_BASE        0xc0000100
@@ -105,10 +108,10 @@ static bool rdmsr_try(uint32_t index, uint64_t *value)
     return !failed;
 }
 
-/* Machine-check banks: two of them, nothing ever reported. */
+/* Machine-check banks: two of them, in which nothing is ever reported; the rest of the range reads as 0. */
 static bool is_bank(uint32_t index)
 {
-    return index >= 0x400 && index <= 0x47f;
+    return index >= MC_BANKS && index < MC_BANKS_MAX;
 }
 
 static bool read_known(const struct vcpu *v, uint32_t index, uint64_t *value)
@@ -143,7 +146,7 @@ static bool read_known(const struct vcpu *v, uint32_t index, uint64_t *value)
         break;
     }
     if (is_bank(index)) {
-        *value = (index & 3) == 0 ? ~0ul : 0;
+        *value = index < MC_BANKS_END && (index & 3) == 0 ? ~0ul : 0;
         return true;
     }
     r = rule_find(index);
@@ -210,7 +213,7 @@ bool emulate_wrmsr(struct vcpu *v, uint32_t index, uint64_t value)
     }
     if (is_bank(index)) {
         /* Status, address and misc of the two banks can only be cleared. */
-        return index >= 0x408 || (index & 3) == 0 || value == 0;
+        return index >= MC_BANKS_END || (index & 3) == 0 || value == 0;
     }
     r = rule_find(index);
     return r && (r->writing == DROP || (r->writing == ZERO && value == 0));
