@@ -36,7 +36,7 @@ struct fs_entry *dir_find(const struct fs_dir *dir, const char *name, size_t len
     uint32_t hash = hash_name(name, len);
     struct fs_entry *entry = dir->nbuckets ? dir->buckets[hash % dir->nbuckets] : NULL;
 
-    while (entry && (entry->hash != hash || entry->len != len || memcmp(entry->name, name, len)))
+    while (entry && (entry->hash != hash || entry->len != len || memcmp(entry->name, name, len) != 0))
         entry = entry->next;
     return entry;
 }

@@ -140,7 +140,7 @@ void fs_utimes(struct inode *inode, const struct timespec *atime, const struct t
  * The entry at *cookie or the next one that exists; *cookie moves behind it. Cookie 0 begins with "." and
  * "..". 1, or 0 at the end. Entries made or removed during a listing may or may not show; others show once.
  */
-int fs_readdir(struct inode *dir, uint64_t *cookie, struct fs_dirent *entry);
+int fs_readdir(struct inode *dir, uint64_t *cookie, struct fs_dirent *out);
 
 /* Absolute path of a directory into buf. -ERANGE, -ENOENT when it was removed, -ENOTDIR. */
 int fs_path_of(struct inode *dir, char *buf, size_t size);

@@ -145,7 +145,7 @@ static int collect(DIR *dir, struct dirent ***list, int (*filter)(const struct d
         if (filter && !filter(entry))
             continue;
         if (count == room) {
-            struct dirent **more = realloc(array, (room = room ? room * 2 : 16) * sizeof(*more));
+            struct dirent **more = realloc(array, (room = room ? room * 2 : 16) * sizeof(struct dirent *));
 
             if (!more)
                 break;
@@ -178,6 +178,6 @@ int scandir(const char *path, struct dirent ***list, int (*filter)(const struct 
     count = collect(dir, list, filter);
     closedir(dir);
     if (count > 1 && compare)
-        qsort(*list, (size_t)count, sizeof(**list), (int (*)(const void *, const void *))compare);
+        qsort(*list, (size_t)count, sizeof(struct dirent *), (int (*)(const void *, const void *))compare);
     return count;
 }

@@ -143,7 +143,7 @@ int rmdir(const char *path)
 /* newlib's only unlinks. */
 int remove(const char *path)
 {
-    struct stat st;
+    struct stat st = {0};
 
     if (lstat(path, &st))
         return -1;

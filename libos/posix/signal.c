@@ -200,7 +200,7 @@ int sigaction(int signo, const struct sigaction *act_now, struct sigaction *old)
 
 _sig_func_ptr signal(int signo, _sig_func_ptr handler)
 {
-    struct sigaction now = {.sa_flags = SA_RESTART}, old;
+    struct sigaction now = {.sa_flags = SA_RESTART}, old = {0};
 
     now.sa_handler = handler;
     return sigaction(signo, &now, &old) ? SIG_ERR : old.sa_handler;
@@ -208,7 +208,7 @@ _sig_func_ptr signal(int signo, _sig_func_ptr handler)
 
 int siginterrupt(int signo, int flag)
 {
-    struct sigaction action;
+    struct sigaction action = {0};
 
     if (sigaction(signo, NULL, &action))
         return -1;

@@ -61,7 +61,9 @@ int sigaltstack(const stack_t *__restrict stack, stack_t *__restrict old)
             old->ss_flags = SS_DISABLE;
     }
     if (stack)
-        self->altstack = stack->ss_flags & SS_DISABLE ? (stack_t){.ss_flags = SS_DISABLE} : *stack;
+        self->altstack = *stack;
+    if (stack && (stack->ss_flags & SS_DISABLE))
+        self->altstack = (stack_t){.ss_flags = SS_DISABLE};
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A program's own hold on a FILE. newlib declares these and locks inside its functions, but leaves them to us. */
+/* A program's own hold on a FILE: newlib declares these calls, but leaves them to its system. */
 #include <stdio.h>
 #include <sys/lock.h>
 #include <sys/stdio.h>

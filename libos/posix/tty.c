@@ -37,7 +37,7 @@ void tty_init(struct tty *tty, void (*echo)(const char *text, size_t len))
     };
 }
 
-static void put(struct tty *tty, uint16_t item)
+static void enqueue(struct tty *tty, uint16_t item)
 {
     tty->queue[tty->tail++ % TTY_QUEUE_MAX] = item;
 }
@@ -52,7 +52,7 @@ bool tty_has_room(const struct tty *tty)
 static size_t finish_line(struct tty *tty)
 {
     for (size_t i = 0; i < tty->line_len; i++)
-        put(tty, tty->line[i]);
+        enqueue(tty, tty->line[i]);
     tty->line_len = 0;
     return tty->tail;
 }
@@ -114,7 +114,7 @@ static void erase_word(struct tty *tty)
 static void add(struct tty *tty, uint8_t byte)
 {
     if (!(tty->termios.c_lflag & ICANON)) {
-        put(tty, byte);
+        enqueue(tty, byte);
         echo_byte(tty, byte);
     } else if (tty->line_len < TTY_LINE_MAX) {
         tty->line[tty->line_len++] = byte;
@@ -133,12 +133,12 @@ static bool edit(struct tty *tty, uint8_t byte)
     if (byte == '\n' || is_key(tty, VEOL, byte)) {
         echo_byte(tty, byte);
         finish_line(tty);
-        put(tty, byte | TTY_BREAK);
+        enqueue(tty, byte | TTY_BREAK);
     } else if (is_key(tty, VEOF, byte)) {
         if (tty->line_len)
             tty->queue[(finish_line(tty) - 1) % TTY_QUEUE_MAX] |= TTY_BREAK;
         else
-            put(tty, TTY_EOF);
+            enqueue(tty, TTY_EOF);
     } else if (is_key(tty, VERASE, byte) || byte == '\b') {
         if (tty->line_len)
             erase(tty);
@@ -174,13 +174,13 @@ static void pipe_input(struct tty *tty, uint8_t byte)
 {
     if (tty->quote) {
         tty->quote = false;
-        put(tty, byte);
+        enqueue(tty, byte);
     } else if (byte == KEY('V')) {
         tty->quote = true;
     } else if (byte == KEY('D')) {
         tty->ended = true;
     } else {
-        put(tty, byte);
+        enqueue(tty, byte);
     }
 }
 
@@ -192,7 +192,7 @@ int tty_input(struct tty *tty, uint8_t byte)
     if (tty->ended || !tty_has_room(tty))
         return 0;
     if (tty->pipe) {
-        pipe_input(tty, byte);
+        pipe_inenqueue(tty, byte);
         return 0;
     }
     if (tty->quote) {
@@ -286,13 +286,13 @@ void tty_set(struct tty *tty, const struct termios *termios, bool flush)
     tty->termios = *termios;
 }
 
-void tty_output(struct tty *tty, const char *text, size_t len, void (*out)(const char *text, size_t len))
+void tty_output(struct tty *tty, const char *text, size_t len, void (*put)(const char *text, size_t len))
 {
     tcflag_t flags = tty->termios.c_oflag;
     size_t done = 0;
 
     if (!(flags & OPOST) || !(flags & (ONLCR | OCRNL))) {
-        out(text, len);
+        put(text, len);
         return;
     }
     for (size_t i = 0; i < len; i++) {
@@ -302,10 +302,10 @@ void tty_output(struct tty *tty, const char *text, size_t len, void (*out)(const
         if (!instead)
             continue;
         if (i > done)
-            out(text + done, i - done);
-        out(instead, strlen(instead));
+            put(text + done, i - done);
+        put(instead, strlen(instead));
         done = i + 1;
     }
     if (len > done)
-        out(text + done, len - done);
+        put(text + done, len - done);
 }
