@@ -158,12 +158,15 @@ static void control_registers_init(void)
 void cpu_init_local(void)
 {
     struct percpu *cpu = this_cpu();
+    unsigned long block = PERCPU_BASE + cpu->cpu * (unsigned long)PERCPU_SIZE;
     struct table_register r = {sizeof(idt) - 1, (unsigned long)idt};
 
     control_registers_init();
     gdt_load_own();
     segments_load();
     __asm__ volatile("lidt %0" ::"m"(r));
+    /* A processor that was given up on may have loaded this one before: not busy. */
+    ((uint64_t *)(block + PERCPU_GDT_PAGE * PAGE_SIZE))[(SEL_TSS & 0xfff) / 8] &= ~(1ul << 41);
     __asm__ volatile("ltr %w0" ::"r"(SEL_TSS));
     __asm__ volatile("lldt %w0" ::"r"(0));
     syscalls_init(cpu->cpu);
