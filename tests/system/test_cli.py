@@ -335,7 +335,7 @@ def terminal(hypervisor):
     """On a terminal the guest gets the keys, Ctrl-A x ends it, and the terminal is as before, however the end comes."""
     def function(context):
         image = program(context)
-        for end in ('key', 'signal', 'program'):
+        for end in ('key', 'interrupts', 'signal', 'program'):
             desk, line = pty.openpty()
             before = termios.tcgetattr(line)
             process = subprocess.Popen([product(context, 'coracle'), 'run', *options(context, hypervisor), image, '--',
@@ -352,6 +352,11 @@ def terminal(hypervisor):
                     shown = read_until(desk, b'up\n')
                 if end == 'key':
                     os.write(desk, b'\x01x')
+                elif end == 'interrupts':
+                    # Nobody reads the console: the second one goes to the tool.
+                    os.write(desk, b'\x03')
+                    time.sleep(0.5)
+                    os.write(desk, b'\x03')
                 elif end == 'signal':
                     process.terminate()
                 code = process.wait(20)
@@ -361,7 +366,7 @@ def terminal(hypervisor):
             after = termios.tcgetattr(line)
             os.close(desk)
             os.close(line)
-            if code != {'key': 130, 'signal': 143, 'program': 0}[end]:
+            if code != {'key': 130, 'interrupts': 130, 'signal': 143, 'program': 0}[end]:
                 raise Failure('ended by %s: exit status %d' % (end, code), shown.decode('utf-8', 'replace'))
             if before != after:
                 raise Failure('ended by %s: the terminal stays changed' % end)

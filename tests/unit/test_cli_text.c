@@ -190,6 +190,11 @@ static void test_terminal_keys(void **state)
     assert_string_equal(output.text, "ab\x03\x04\x01x\x01y");
     assert_false(console_input_keys(&keys, &output, "\x01", 1));
     assert_true(console_input_keys(&keys, &output, "x", 1));
+    keys = (struct console_keys){0};
+    assert_false(console_input_keys(&keys, &output, "\x03 abc", 5));
+    keys.interrupts = 0; /* the guest answered */
+    assert_false(console_input_keys(&keys, &output, "\x03", 1));
+    assert_true(console_input_keys(&keys, &output, "\x03", 1));
     free(output.text);
 }
 

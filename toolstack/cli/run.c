@@ -170,7 +170,7 @@ static void announce(const struct run_request *request, const struct machine *ma
                machine->kvm_problem != NULL ? machine->kvm_problem : "",
                machine->kvm_problem != NULL ? ")" : "");
     if (!request->quiet && machine->input == INPUT_TERMINAL)
-        report("Ctrl-A x ends the machine");
+        report("Ctrl-A x ends the machine; Ctrl-C is the program's");
     if (machine->gdb_port != 0)
         report("waiting for gdb; type in another terminal:\n  gdb %s -ex 'target remote :%u' -ex 'hbreak "
                "main'%s%s%s",

@@ -4,6 +4,7 @@
 #define END_OF_FILE 0x04
 #define QUOTE       0x16
 #define COMMAND_KEY 0x01
+#define INTERRUPT   0x03
 
 void console_input_quote(struct text *output, const char *bytes, size_t length)
 {
@@ -28,6 +29,8 @@ bool console_input_keys(struct console_keys *keys, struct text *output, const ch
         if (keys->escaped)
             continue;
         if (escaped && bytes[i] == 'x')
+            return true;
+        if (bytes[i] == INTERRUPT && ++keys->interrupts == 2)
             return true;
         if (escaped && bytes[i] != COMMAND_KEY)
             text_add_char(output, COMMAND_KEY);

@@ -165,6 +165,7 @@ static void read_line_of(struct pump *pump, int *fd, enum slot slot)
     }
     switch (slot) {
     case SLOT_COM1:
+        pump->keys.interrupts = 0;
         if (pump->xen) {
             xen_stream_feed(&pump->stream, buffer, (size_t)count);
             take_guest_text(pump);
