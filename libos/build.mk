@@ -38,7 +38,9 @@ $(LIBCORACLE): $(LIBOS_OBJ) libos/build.mk
 
 ALL += $(LIBCORACLE)
 
-UNIT_TESTS += cmdline
+UNIT_TESTS += cmdline libos_format
 UNIT_SRC_cmdline := libos/init/cmdline.c
+UNIT_SRC_libos_format := libos/core/format.c
+UNIT_FLAGS_libos_format := -idirafter libos/include -Wno-format
 
 -include $(wildcard libos/*/unit.mk)
