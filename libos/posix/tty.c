@@ -192,7 +192,7 @@ int tty_input(struct tty *tty, uint8_t byte)
     if (tty->ended || !tty_has_room(tty))
         return 0;
     if (tty->pipe) {
-        pipe_inenqueue(tty, byte);
+        pipe_input(tty, byte);
         return 0;
     }
     if (tty->quote) {
