@@ -31,7 +31,7 @@ $(BUILD)/obj/hv/%.S.o: %.S $(HV_OFFSETS)
 $(HV_ELF:.elf=.64): $(HV_OBJ) hypervisor/hypervisor.ld
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(LD) -m elf_x86_64 -static -nostdlib -z noexecstack -z max-page-size=4096 --fatal-warnings --no-warn-rwx-segments -T hypervisor/hypervisor.ld -o $@ $(HV_OBJ)
+	$(Q)$(LD) -m elf_x86_64 -static -nostdlib --build-id=sha1 -z noexecstack -z max-page-size=4096 --fatal-warnings --no-warn-rwx-segments -T hypervisor/hypervisor.ld -o $@ $(HV_OBJ)
 
 $(HV_ELF): $(HV_ELF:.elf=.64)
 	$(Q)objcopy -O elf32-i386 $< $@ 2>/dev/null
