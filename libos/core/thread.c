@@ -25,6 +25,12 @@ static size_t round_up(size_t value, size_t unit)
     return (value + unit - 1) & ~(unit - 1);
 }
 
+/* Bytes between two of the linker script's symbols. */
+static size_t span(const char *from, const char *to)
+{
+    return (uintptr_t)to - (uintptr_t)from;
+}
+
 static size_t tls_align(void)
 {
     size_t align = (size_t)__tls_align;
@@ -33,7 +39,7 @@ static size_t tls_align(void)
 
 static size_t tls_size(void)
 {
-    return round_up((size_t)(__tbss_end - __tdata_start), (size_t)__tls_align);
+    return round_up(span(__tdata_start, __tbss_end), (size_t)__tls_align);
 }
 
 size_t cor_thread_block_size(size_t stack_size)
@@ -47,7 +53,7 @@ static void set_name(struct cor_thread *thread, const char *name)
 {
     size_t i;
 
-    for (i = 0; name[i] && i < COR_THREAD_NAME_MAX - 1; i++) {
+    for (i = 0; i < COR_THREAD_NAME_MAX - 1 && name[i]; i++) {
         thread->name[i] = name[i];
     }
     thread->name[i] = 0;
@@ -69,8 +75,8 @@ static struct cor_thread *make_thread(void *block, size_t size, void *(*entry)(v
     thread->block = thread->stack = block;
     thread->block_size = size;
     thread->stack_size = (size_t)(tls - (char *)block) & ~15ul;
-    __builtin_memcpy(tls, __tdata_start, (size_t)(__tdata_end - __tdata_start));
-    __builtin_memset(tls + (__tdata_end - __tdata_start), 0, (size_t)(__tbss_end - __tdata_end));
+    __builtin_memcpy(tls, __tdata_start, span(__tdata_start, __tdata_end));
+    __builtin_memset(tls + span(__tdata_start, __tdata_end), 0, span(__tdata_end, __tbss_end));
 
     /* What cor_switch_stack pops: control words, r15, r14, r13 (function), r12 (argument), rbx, rbp, return
      * address. */
@@ -87,7 +93,7 @@ static struct cor_thread *make_thread(void *block, size_t size, void *(*entry)(v
     return thread;
 }
 
-int cor_thread_create(struct cor_thread **result, const struct cor_thread_attr *attr, void *(*entry)(void *),
+int cor_thread_create(struct cor_thread **started, const struct cor_thread_attr *attr, void *(*entry)(void *),
                       void *argument)
 {
     size_t stack_size = attr && attr->stack_size ? attr->stack_size : COR_STACK_DEFAULT;
@@ -108,7 +114,7 @@ int cor_thread_create(struct cor_thread **result, const struct cor_thread_attr *
     _REENT_INIT_PTR(thread->reent);
     thread->detached = attr && attr->detached;
     set_name(thread, attr && attr->name ? attr->name : "thread");
-    *result = thread;
+    *started = thread;
 
     enabled = cor_irq_save();
     __atomic_add_fetch(&living, 1, __ATOMIC_RELAXED);
@@ -127,7 +133,7 @@ noreturn void cor_threads_start(void *block, size_t block_size, void *(*entry)(v
     idle->cpu = cpu;
     set_name(idle, "idle");
     idle->stack = boot_stack;
-    idle->stack_size = (size_t)(boot_stack_end - boot_stack);
+    idle->stack_size = span(boot_stack, boot_stack_end);
     cpu->idle = cpu->current = idle;
     main_thread->reent = _impure_ptr;
     main_thread->block = NULL; /* part of the initial mapping, never given back */

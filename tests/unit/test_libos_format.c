@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "coracle/shutdown.h"
+#include "libos/include/coracle/shutdown.h"
 #include "libos/core/time.h"
 
 static int format(char *buffer, unsigned long size, const char *text, ...)
@@ -36,8 +36,8 @@ static void conversions(void **state)
     SAME("plain");
     SAME("100%%");
     SAME("%d %i %u", -5, 7, 4000000000u);
-    SAME("%d %d", INT32_MIN, INT32_MAX);
-    SAME("%ld %lu", INT64_MIN, UINT64_MAX);
+    SAME("%d %d", (int)INT32_MIN, INT32_MAX);
+    SAME("%ld %lu", (long)INT64_MIN, (unsigned long)UINT64_MAX);
     SAME("%x %lx %zu", 0xabcdu, UINT64_MAX, (size_t)77);
     SAME("%s|%10s|%-10s|%2s", "abc", "abc", "abc", "abc");
     SAME("%5d|%-5d|%05d|%05d", 42, 42, 42, -42);

@@ -93,7 +93,9 @@ static void exhaust(void)
     check(count * 16 + 32 + count / 16 >= before, "nearly every free frame can be had");
     check(cor_thread_create(&thread, NULL, wait_a_little, NULL) == -ENOMEM, "no memory for a thread");
     errno = 0;
-    check(malloc(8 << 20) == NULL && errno == ENOMEM, "malloc fails with ENOMEM");
+    block = malloc(8 << 20);
+    check(block == NULL && errno == ENOMEM, "malloc fails with ENOMEM");
+    free(block);
     while (chain) {
         block = chain;
         chain = block->next;
