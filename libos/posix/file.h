@@ -24,7 +24,7 @@ struct file;
 
 /* What a kind of file can do. Results are negative errno values. A missing function means the error named. */
 struct file_ops {
-    /* pos: where, for seekable files; they do not change it. NULL for streams. Missing: EINVAL. */
+    /* pos: where, for seekable files; -1 in write: at the end. Missing: EINVAL. */
     ssize_t (*read)(struct file *file, void *buf, size_t len, off_t pos);
     ssize_t (*write)(struct file *file, const void *buf, size_t len, off_t pos);
     int (*stat)(struct file *file, struct stat *st);                        /* missing: the inode's */

@@ -63,8 +63,7 @@ ssize_t file_write(struct file *file, const void *buf, size_t len)
         return write_at(file, buf, len, 0);
     posix_lock(&file->pos_lock);
     if ((file->flags & O_APPEND) && file->inode && S_ISREG(file->inode->mode)) {
-        /* The end and the write at it are one step for all who write under pos_lock or vfs_lock: the
-         * operation itself appends, and says how much; only then is the position known. */
+        /* Position -1 asks for the end: finding it and writing there are then one step under vfs_lock. */
         n = write_at(file, buf, len, -1);
         if (n > 0)
             file->pos = file->inode->size;

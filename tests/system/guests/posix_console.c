@@ -5,8 +5,12 @@
  * build: -O2
  * run: name=lines args=lines stdin="first\nsecond\n" out="^2 lines, 13 bytes, end, end$"
  *
- * run: name=bytes args=lines stdin="\x00\x01\x03\x04\x0d\x0a\x11\x13\x16\x1a\x7f\xff" out="^1 lines, 12
- * bytes, end, end$"
+ * run: name=bytes args=lines stdin="\x00\x01\x03\x04\x0d\x0a\x11\x13\x16\x1a\x7f" out="^1 lines, 11 bytes,
+ * end, end$"
+ *
+ * Stock Xen passes seven bits of each byte:
+ *
+ * run: name=utf8 args=lines stdin="\xe4" on=coracle out="^0 lines, 2 bytes, end, end$"
  *
  * run: name=empty args=lines stdin="" out="^0 lines, 0 bytes, end, end$"
  *
