@@ -141,6 +141,14 @@ static void unmark(struct grant_entry_v1 *entry, const struct active_grant *a, b
     }
 }
 
+/* Is m a frame of the domain's? A look without a reference: who uses the frame takes those, and may still
+ * fail. */
+static bool looks_owned(mfn_t m, domid_t owner)
+{
+    return frame_valid(m) && (read_once(frame_of(m)->own) & FRAME_REFS_MASK) &&
+           frame_owner(frame_of(m)) == owner;
+}
+
 int16_t grant_pin(struct domain *d, uint32_t ref, struct active_grant *a, domid_t user, uint32_t inc)
 {
     bool fresh = !a->pin, writable = inc & PIN_WRITE_MASK;
@@ -156,9 +164,8 @@ int16_t grant_pin(struct domain *d, uint32_t ref, struct active_grant *a, domid_
         if (!status && fresh) {
             mfn_t m = mfn(read_once(view.entry->frame));
 
-            /* Only the granter's own frames may be granted; the caller takes references for its use. */
-            if (frame_get(m, d->id)) {
-                frame_put(m);
+            /* Only the granter's own frames may be granted. */
+            if (looks_owned(m, d->id)) {
                 a->frame = m;
                 a->user = user;
             } else {

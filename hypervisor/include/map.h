@@ -17,6 +17,8 @@
 void *map_frame(mfn_t m);
 /* p: any address inside the window. */
 void unmap_frame(const void *p);
+/* Has the window that p lies in show another frame: unmap_frame and map_frame in one. Returns its address. */
+void *remap_frame(const void *p, mfn_t m);
 
 /* Enter and leave a private section; they nest by passing the result of the one to the other. */
 struct domain *private_enter(void);

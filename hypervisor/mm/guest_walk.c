@@ -11,22 +11,28 @@ mfn_t guest_l1_table(mfn_t l4, unsigned long va, uint64_t *rights)
 {
     mfn_t t = l4;
     uint64_t all = PTE_RW | PTE_US, any = 0;
+    uint64_t *table;
 
     if ((unsigned long)((long)(va << 16) >> 16) != va || (va >= HV_VIRT_START && va < HV_VIRT_END)) {
         return MFN_INVALID;
     }
-    for (unsigned level = 4; level > 1; level--) {
-        uint64_t *table = map_frame(t);
+    table = map_frame(t);
+    for (unsigned level = 4;; level--) {
         uint64_t e = read_once(table[pt_index(va, level)]);
 
-        unmap_frame(table);
         if (!(e & PTE_P)) {
+            unmap_frame(table);
             return MFN_INVALID;
         }
         all &= e;
         any |= e;
         t = pte_mfn(e);
+        if (level == 2) {
+            break;
+        }
+        table = remap_frame(table, t);
     }
+    unmap_frame(table);
     if (rights) {
         *rights = (all & (PTE_RW | PTE_US)) | (any & PTE_NX);
     }

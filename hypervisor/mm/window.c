@@ -30,6 +30,18 @@ void *map_frame(mfn_t m)
     return (void *)(cpu->windows + i * PAGE_SIZE);
 }
 
+void *remap_frame(const void *p, mfn_t m)
+{
+    struct percpu *cpu = this_cpu();
+    unsigned long va = (unsigned long)p & PAGE_MASK;
+    unsigned i = (unsigned)((va - cpu->windows) >> PAGE_SHIFT);
+
+    assert(i < VCPU_WINDOWS && may_show(cpu, m));
+    cpu->window_ptes[i] = pte_make(m, PTE_HV_RW | hv_nx);
+    tlb_flush_page_local(va);
+    return (void *)va;
+}
+
 void unmap_frame(const void *p)
 {
     struct percpu *cpu = this_cpu();

@@ -119,6 +119,11 @@ void unmap_frame(const void *p)
     mapped--;
 }
 
+/* The table looks owners up here. */
+static struct frame frames[ALL];
+struct frame *frame_table = frames;
+uint64_t frame_count = FRAMES;
+
 bool frame_get(mfn_t m, domid_t who)
 {
     if (m.v >= FRAMES || owner[m.v] != who) {
@@ -428,6 +433,7 @@ static int set_up(void **state)
     memset(domain, 0, sizeof(domain));
     for (unsigned m = 0; m < FRAMES; m++) {
         owner[m] = m ? m % DOMAINS : 99; /* frame 0 is nobody's: a bus address of 0 means none */
+        frames[m].own = FRAME_ALLOCATED | (uint64_t)owner[m] << FRAME_OWNER_SHIFT | 1;
     }
     for (unsigned d = 0; d < DOMAINS; d++) {
         domain[d].id = (domid_t)d;
