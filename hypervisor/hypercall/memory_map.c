@@ -12,6 +12,7 @@
 #define PIECE (1ul << (PAGE_SHIFT + 9)) /* XENMEM_machphys_mfn_list counts in 2 MiB */
 
 #define RESERVED  2 /* E820 type */
+#define E820_MAX  1024
 #define MSI_START 0xfee00000ul
 #define MSI_END   0xfef00000ul
 
@@ -171,6 +172,27 @@ static long memory_map(unsigned long arg)
     return copy_from_guest(&map, gva(arg), sizeof(map)) != 0 ? -EFAULT : -ENOSYS;
 }
 
+/* Giving a domain a map of its own: the arguments are judged, but no map is kept. */
+static long set_memory_map(unsigned long arg)
+{
+    struct xen_foreign_memory_map map;
+    struct domain *d;
+    int rc;
+
+    if (copy_from_guest(&map, gva(arg), sizeof(map)) != 0) {
+        return -EFAULT;
+    }
+    if (map.map.nr_entries > E820_MAX) {
+        return -EINVAL;
+    }
+    d = memory_domain_get(map.domid, &rc);
+    if (!d) {
+        return rc;
+    }
+    domain_put(d);
+    return -EOPNOTSUPP;
+}
+
 long memory_describe(unsigned cmd, unsigned long arg)
 {
     switch (cmd) {
@@ -184,6 +206,11 @@ long memory_describe(unsigned cmd, unsigned long arg)
         return -EOPNOTSUPP; /* no 32-bit guests */
     case XENMEM_memory_map:
         return memory_map(arg);
+    case XENMEM_set_memory_map:
+        return set_memory_map(arg);
+    case XENMEM_get_sharing_freed_pages:
+    case XENMEM_get_sharing_shared_pages:
+        return 0;
     default:
         return -ENOSYS;
     }

@@ -307,10 +307,10 @@ static long acquire_resource(unsigned long arg)
     if (x.pad || x.frame >> 32 || (x.frame + x.nr_frames) >> 32) {
         return -EINVAL;
     }
-    if (x.domid == DOMID_SELF || x.domid == current_domain()->id) {
+    if (x.domid == current_domain()->id) {
         return -EPERM;
     }
-    d = domain_get(x.domid);
+    d = x.domid == DOMID_SELF ? NULL : domain_get(x.domid); /* by its number only */
     if (!d) {
         return -ESRCH;
     }

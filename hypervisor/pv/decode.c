@@ -207,8 +207,8 @@ bool insn_decode(const uint8_t *code, unsigned n, struct insn *i)
         return false;
     }
     i->size = (form & SIZE_64) || (rex & REX_W) ? 8 : operand16 ? 2 : 4;
-    if ((form & SIZE_64) && operand16) {
-        return false;
+    if ((form & SIZE_64) && operand16 && !i->two_byte) {
+        return false; /* a push of 16 bits */
     }
     if ((form & BYTE_EVEN) && !(c & 1)) {
         i->size = 1;

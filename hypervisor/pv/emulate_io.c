@@ -48,11 +48,11 @@ static bool is_console_port(unsigned port)
     return false;
 }
 
-/* Ports that nobody but the hypervisor may touch, or that have a latch. */
+/* Ports that nobody but the hypervisor may touch, that have a latch, or that do not exist. */
 static bool is_reserved(unsigned port)
 {
-    return in_range(port, 0x20, 2) || in_range(port, 0xa0, 2) || /* interrupt controllers */
-           in_range(port, 0x40, 4) || in_range(port, 0x61, 1) || /* PIT */
+    return port > 0xffff || in_range(port, 0x20, 2) || in_range(port, 0xa0, 2) || /* interrupt controllers */
+           in_range(port, 0x40, 4) || in_range(port, 0x61, 1) ||                  /* PIT */
            in_range(port, CMOS_INDEX, 2) || in_range(port, PCI_DATA, 4) || in_range(port, acpi.pm_timer, 4) ||
            in_range(port, acpi.pm1a_cnt, 2) || in_range(port, acpi.pm1b_cnt, 2) || is_console_port(port);
 }
@@ -126,7 +126,7 @@ static uint32_t ones(unsigned size)
 static uint32_t machine_access(const struct domain *d, unsigned port, unsigned size, bool write,
                                uint32_t value)
 {
-    bool whole = port + size <= 0x10000;
+    bool whole = true;
     uint32_t result = 0;
 
     if (!d->privileged) {
@@ -148,7 +148,7 @@ static uint32_t machine_access(const struct domain *d, unsigned port, unsigned s
     }
     for (unsigned i = 0; !whole && i < size;) {
         uint32_t part = value >> (i * 8);
-        unsigned n = access_part((port + i) & 0xffff, size - i, write, &part);
+        unsigned n = access_part(port + i, size - i, write, &part);
 
         result |= (part & ones(n)) << (i * 8);
         i += n;

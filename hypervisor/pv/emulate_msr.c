@@ -21,6 +21,7 @@
 #define MSR_FS_BASE        0xc0000100
 #define MSR_GS_BASE        0xc0000101
 #define MSR_GS_OTHER       0xc0000102
+#define MSR_TSC_AUX        0xc0000103
 
 #define EFER_SHOWN       0x4d01ul /* SCE, LME, LMA, NXE, FFXSR: without SVME */
 #define APIC_BASE        0xfee00800ul
@@ -142,6 +143,9 @@ static bool read_known(const struct vcpu *v, uint32_t index, uint64_t *value)
     case MSR_GS_OTHER:
         *value = rdmsr(index);
         return true;
+    case MSR_TSC_AUX:
+        *value = 0; /* as the processor has it: it is not switched with the vCPU */
+        return cpu_features.rdtscp;
     default:
         break;
     }
@@ -206,6 +210,8 @@ bool emulate_wrmsr(struct vcpu *v, uint32_t index, uint64_t value)
         return value == (rdmsr(index) & EFER_SHOWN);
     case MSR_MISC_ENABLE:
         return rdmsr_try(index, &now);
+    case MSR_TSC_AUX:
+        return cpu_features.rdtscp && value == 0;
     case MSR_HYPERCALL_PAGE:
         return hypercall_page_write(v->domain, value);
     default:
