@@ -21,6 +21,7 @@
 #define EFER_SCE (1ul << 0)
 #define EFER_NXE (1ul << 11)
 
+#define CR0_AM         (1ul << 18)
 #define CR4_DE         (1ul << 3)
 #define CR4_PGE        (1ul << 7)
 #define CR4_OSFXSR     (1ul << 9)
@@ -56,7 +57,7 @@ static void gate_set(unsigned vector, unsigned ist, bool guest_may_int)
 void idt_init(void)
 {
     for (unsigned v = 0; v < 256; v++) {
-        gate_set(v, 0, v == 3 || v == 4); /* int3 and into have gates of their own; int n is emulated from #GP */
+        gate_set(v, 0, v == 3 || v == 4 || v == 0x80); /* other INT n are emulated from #GP */
     }
     gate_set(1, 4, false);
     gate_set(2, 1, false);
@@ -141,9 +142,11 @@ static void syscalls_init(unsigned cpu)
 
 static void control_registers_init(void)
 {
-    unsigned long cr4;
+    unsigned long cr0, cr4;
 
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | (cpu_features.nx ? EFER_NXE : 0));
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("mov %0, %%cr0" ::"r"(cr0 | CR0_AM)); /* guests may use alignment checks */
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     cr4 &= ~CR4_PGE; /* every change of CR3 flushes all: what the TLB stamps count on */
     cr4 |= CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;

@@ -74,6 +74,7 @@ trap_handler guest_trap_table[256] = {
     [14] = pv_page_fault,
     [18] = machine_check,
     [32 ... 255] = guest_interrupt,
+    [0x80] = pv_int80,
 };
 #pragma GCC diagnostic pop
 

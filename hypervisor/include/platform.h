@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine: what the loader and ACPI say, processors, interrupts, power. boot/, cpu/ and drivers/ implement it.
+ * The machine: what the loader and ACPI say, processors, interrupts, power. boot/, cpu/ and drivers/
+ * implement it.
  */
 #ifndef HYPERVISOR_PLATFORM_H
 #define HYPERVISOR_PLATFORM_H
@@ -14,7 +15,7 @@ struct domain;
 #define BOOT_REGIONS 128
 
 struct boot_module {
-    paddr_t start, end; /* bytes; end exclusive */
+    paddr_t start, end;  /* bytes; end exclusive */
     const char *cmdline; /* without the file's name; in the hypervisor's own memory */
     const char *name;
 };
@@ -31,15 +32,16 @@ struct boot_info {
     struct boot_module module[BOOT_MODULES];
     struct boot_region region[BOOT_REGIONS];
     paddr_t rsdp; /* ACPI root pointer from multiboot 2 or EFI, or 0: to be searched for */
-    paddr_t trampoline; /* a page below 640 KiB for starting processors, reserved in region[]; 0: none was free */
+    paddr_t
+        trampoline; /* a page below 640 KiB for starting processors, reserved in region[]; 0: none was free */
 };
 extern struct boot_info boot_info;
 
 /* Hypervisor options (boot/options.c): unknown ones are reported on the console by name. */
 struct options {
-    uint64_t dom0_mem; /* bytes, 0: all but a reserve */
+    uint64_t dom0_mem;       /* bytes, 0: all but a reserve */
     unsigned dom0_max_vcpus; /* 0: as many as processors */
-    unsigned maxcpus; /* 0: no limit */
+    unsigned maxcpus;        /* 0: no limit */
     bool noreboot;
     bool nosmp;
     /* console=, com1=, com2=, guest_console=, loglvl=, guest_loglvl=, sched=, noreboot, ... */
@@ -51,11 +53,12 @@ extern struct options options;
 /* CPU features that matter to us, from CPUID; the boot processor's, which the others must match. */
 struct cpu_features {
     bool l1tf; /* speculative reads through non-present entries: such entries of guests must not name RAM */
-    bool nx, pge, pcid, invpcid, page1gb, smep, smap, fsgsbase, xsave, xsaveopt, xsavec, rdtscp, x2apic, tsc_invariant, tsc_deadline, umip, syscall32, sysenter, monitor;
+    bool nx, pge, pcid, invpcid, page1gb, smep, smap, fsgsbase, xsave, xsaveopt, xsavec, rdtscp, x2apic,
+        tsc_invariant, tsc_deadline, umip, syscall32, sysenter, monitor;
     bool intel, amd;
-    unsigned phys_bits;    /* MAXPHYADDR */
-    unsigned xsave_size;   /* bytes of the largest area that xcr0_mask needs */
-    uint64_t xcr0_mask;    /* states that guests may use */
+    unsigned phys_bits;  /* MAXPHYADDR */
+    unsigned xsave_size; /* bytes of the largest area that xcr0_mask needs */
+    uint64_t xcr0_mask;  /* states that guests may use */
 };
 extern struct cpu_features cpu_features;
 
@@ -70,14 +73,15 @@ void apic_timer_set(uint64_t when);
 
 /* Vectors. The guest may use int $n for any n: these gates have DPL 0. */
 #define VECTOR_DYNAMIC_FIRST 0x30
-#define VECTOR_DYNAMIC_LAST  0xdf
+#define VECTOR_DYNAMIC_LAST  0x7f /* 0x80 is the guests' INT 0x80 */
 #define VECTOR_HAZARD        0xf0 /* look at your hazards */
 #define VECTOR_FLUSH         0xf1 /* HAZARD_FLUSH is set: answer now */
 #define VECTOR_TIMER         0xf2
 #define VECTOR_STOP          0xf3 /* panic: stop this processor */
 #define VECTOR_SPURIOUS      0xff
 
-/* An interrupt handler: runs with interrupts off on any stack; must be short. vector is acknowledged after it. */
+/* An interrupt handler: runs with interrupts off on any stack; must be short. vector is acknowledged after
+ * it. */
 typedef void (*irq_handler)(void *data);
 /* Routes a legacy/global interrupt (GSI) to a handler. 0, -EINVAL, -EBUSY, -ENOSPC. */
 int irq_bind(unsigned gsi, irq_handler fn, void *data);

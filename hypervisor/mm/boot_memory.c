@@ -156,8 +156,9 @@ void boot_memory_free_modules(void)
         uint64_t first = boot_info.module[i].start >> PAGE_SHIFT;
         uint64_t end = DIV_ROUND_UP(boot_info.module[i].end, PAGE_SIZE);
 
+        /* Scrubbed before anybody gets it: an initrd may hold secrets. */
         for (uint64_t j = first; j < end; j++) {
-            frame_free(mfn(j), 0);
+            frame_give_dirty(j);
         }
         boot_info.module[i].end = boot_info.module[i].start;
     }

@@ -20,12 +20,13 @@ static bool cas(uint64_t *p, uint64_t *old, uint64_t new)
 
 bool frame_get(mfn_t m, domid_t owner)
 {
-    struct frame *f = frame_of(m);
+    struct frame *f;
     uint64_t old;
 
     if (!frame_valid(m)) {
         return false;
     }
+    f = frame_of(m);
     old = read_once(f->own);
     do {
         uint64_t refs = old & FRAME_REFS_MASK;
@@ -75,6 +76,18 @@ static uint64_t type_count(uint64_t t)
     return (t & FRAME_COUNT_MASK) >> FRAME_COUNT_SHIFT;
 }
 
+/* Somebody else took the first WRITABLE reference this moment and flushes: nobody may write before that is done. */
+static void wait_for_flush(const struct frame *f)
+{
+    uint64_t t = read_once(f->type);
+
+    while ((t & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == FRAME_WRITABLE && type_count(t) != 0) {
+        tlb_answer();
+        __asm__ volatile("pause");
+        t = read_once(f->type);
+    }
+}
+
 static int get_writable(struct frame *f)
 {
     uint64_t old = read_once(f->type);
@@ -85,7 +98,7 @@ static int get_writable(struct frame *f)
         was_table = false;
         if (type_count(old) == 0) {
             was_table = (old & FRAME_TYPE_MASK) != FRAME_NONE && (old & FRAME_TYPE_MASK) != FRAME_WRITABLE;
-            new = FRAME_WRITABLE | FRAME_VALIDATED | FRAME_COUNT_ONE;
+            new = FRAME_WRITABLE | (was_table ? 0 : FRAME_VALIDATED) | FRAME_COUNT_ONE;
         } else if ((old & FRAME_TYPE_MASK) != FRAME_WRITABLE || (old & FRAME_COUNT_MASK) == FRAME_COUNT_MASK) {
             return -EINVAL;
         } else {
@@ -95,8 +108,17 @@ static int get_writable(struct frame *f)
     if (was_table) {
         /* No processor may still walk through it as a table once its owner can write to it. */
         tlb_flush_stamp(NULL, (uint32_t)(old & FRAME_STAMP_MASK));
+        __atomic_fetch_or(&f->type, FRAME_VALIDATED, __ATOMIC_ACQ_REL);
+    } else if (unlikely(!(new & FRAME_VALIDATED))) {
+        wait_for_flush(f);
     }
     return 0;
+}
+
+/* What is left of a table that turned out bad: no type that counts, but a moment before which nobody may reuse it unflushed. */
+static uint64_t type_failed(uint64_t type)
+{
+    return type | read_once(tlb_clock);
 }
 
 /* Gives f, at count 0, a page-table or descriptor type and vets it. */
@@ -107,14 +129,15 @@ static int type_new(mfn_t m, struct frame *f, struct domain *owner, uint64_t typ
     if (!cas(&f->type, &old, type | FRAME_COUNT_ONE)) {
         return -EINVAL; /* somebody mapped it writable this moment */
     }
-    if ((old & FRAME_TYPE_MASK) == FRAME_WRITABLE) {
+    if ((old & FRAME_TYPE_MASK) != FRAME_NONE && (old & FRAME_TYPE_MASK) != type) {
+        /* Written through a stale entry, or walked as a table of another level: neither may go on. */
         tlb_flush_stamp(NULL, (uint32_t)(old & FRAME_STAMP_MASK));
     }
     rc = pt_validate(m, owner, type);
     if (rc == 0) {
         __atomic_store_n(&f->type, type | FRAME_VALIDATED | FRAME_COUNT_ONE, __ATOMIC_RELEASE);
     } else if (rc != -EAGAIN && rc != PT_UNDO) {
-        __atomic_store_n(&f->type, FRAME_NONE, __ATOMIC_RELEASE);
+        __atomic_store_n(&f->type, type_failed(type), __ATOMIC_RELEASE);
     }
     return rc;
 }
@@ -142,7 +165,7 @@ int frame_get_type(mfn_t m, struct domain *owner, uint64_t type)
             f->type = type | FRAME_VALIDATED | FRAME_COUNT_ONE;
             frame_put(m); /* PARTIAL kept it alive */
         } else if (rc != -EAGAIN && rc != PT_UNDO) {
-            f->type = FRAME_NONE;
+            f->type = type_failed(type);
             frame_put(m);
         }
         return rc;
@@ -268,12 +291,13 @@ void frame_list_insert(struct domain *d, uint64_t first, uint64_t n)
 
 int frame_release(struct domain *d, mfn_t m)
 {
-    struct frame *f = frame_of(m);
+    struct frame *f;
     uint64_t old;
 
     if (!frame_get(m, d->id)) {
         return -EINVAL;
     }
+    f = frame_of(m);
     old = read_once(f->own);
     do {
         if (!(old & FRAME_ALLOCATED)) {

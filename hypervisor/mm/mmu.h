@@ -11,7 +11,7 @@
 
 /*
  * Who owns the frames that a call names (its `foreign` argument): DOMID_SELF or the caller's own id: the caller; else another domain, for
- * the privileged, with a reference that mmu_owner_put() gives back; DOMID_IO counts as the caller, which may map what it may. NULL: -ESRCH or -EPERM in *rc.
+ * the privileged, with a reference that mmu_owner_put() gives back; DOMID_IO and DOMID_XEN: stand-ins that own no guest memory. NULL: -ESRCH or -EPERM in *rc.
  */
 struct domain *mmu_owner_get(unsigned domid, int *rc);
 void mmu_owner_put(struct domain *d);

@@ -15,6 +15,10 @@
 #include "hypervisor/mm/mmu.h"
 #include "hypervisor/mm/pt_entry.h"
 
+/* What stands for all device memory, and for the hypervisor's own, where a call names an owner. */
+static struct domain io_domain = {.id = DOMID_IO, .page_lock = SPINLOCK(LOCK_PAGE), .refs = 1};
+static struct domain xen_domain = {.id = DOMID_XEN, .page_lock = SPINLOCK(LOCK_PAGE), .refs = 1};
+
 struct domain *mmu_owner_get(unsigned domid, int *rc)
 {
     struct domain *self = current_domain();
@@ -40,7 +44,7 @@ struct domain *mmu_owner_get(unsigned domid, int *rc)
 
 void mmu_owner_put(struct domain *d)
 {
-    if (d != current_domain()) {
+    if (d != current_domain() && d != &io_domain && d != &xen_domain) {
         domain_put(d);
     }
 }
@@ -52,15 +56,24 @@ void old_table_set(struct vcpu *v, mfn_t m)
 
 int old_table_finish(struct vcpu *v)
 {
-    struct domain *d = v->domain;
+    struct domain *before = NULL;
+    struct domain *d;
     int rc;
 
     if (likely(mfn_eq(v->old_table, MFN_INVALID))) {
         return 0;
     }
+    /* A table of another domain's, if the call acted on one: our reference keeps that domain's frame, hence the domain. */
+    d = frame_domain(frame_of(v->old_table));
+    if (d != current_domain()) {
+        before = private_enter();
+    }
     spin_lock(&d->page_lock);
     rc = frame_put_type(v->old_table, d);
     spin_unlock(&d->page_lock);
+    if (before) {
+        private_leave(before);
+    }
     if (rc == 0) {
         frame_put(v->old_table);
         v->old_table = MFN_INVALID;
@@ -134,7 +147,7 @@ static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const 
 {
     uint64_t addr = req->ptr & ~7ul;
     mfn_t m = mfn(addr >> PAGE_SHIFT);
-    struct frame *f = frame_of(m);
+    struct frame *f;
     unsigned index = (unsigned)(addr & ~PAGE_MASK) / 8;
     unsigned level;
     uint64_t *t;
@@ -143,6 +156,7 @@ static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const 
     if (!frame_get(m, pt_owner->id)) {
         return -EINVAL;
     }
+    f = frame_of(m);
     spin_lock(&pt_owner->page_lock);
     level = (unsigned)((read_once(f->type) & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
     if (level >= 1 && level <= 4 && (f->type & FRAME_COUNT_MASK) != 0) {

@@ -47,16 +47,35 @@ static void table_put(struct domain *owner, mfn_t m)
     }
 }
 
+/*
+ * The guest's kernel reads the M2P, its user mode does not. Like stock Xen: without m2p_strict a table shows the M2P once it is a
+ * kernel base; with it, until it is a user base.
+ */
+static void m2p_adjust(struct vcpu *v, const mfn_t *base, mfn_t m)
+{
+    bool strict = v->domain->vm_assist & (1ul << VMASST_TYPE_m2p_strict);
+    bool kernel = base == &v->cr3_kernel;
+
+    if (kernel != strict) {
+        uint64_t *l4 = map_frame(m);
+
+        paging_show_m2p(l4, kernel);
+        unmap_frame(l4);
+    }
+}
+
 int base_set(struct vcpu *v, mfn_t *base, mfn_t m)
 {
     mfn_t old = *base;
-    int rc = 0;
+    int rc;
 
-    if (!mfn_eq(m, MFN_INVALID)) {
+    /* Only user mode can do without. */
+    if (!mfn_eq(m, MFN_INVALID) || base == &v->cr3_kernel) {
         rc = table_get(v->domain, m, FRAME_L4);
         if (rc != 0) {
             return rc;
         }
+        m2p_adjust(v, base, m);
     }
     *base = m;
     if (v == current_vcpu() && base == (v->kernel_mode ? &v->cr3_kernel : &v->cr3_user)) {
@@ -70,13 +89,12 @@ int base_set(struct vcpu *v, mfn_t *base, mfn_t m)
 
 static int pin(struct domain *owner, mfn_t m, unsigned level)
 {
-    struct frame *f = frame_of(m);
     int rc = table_get(owner, m, (uint64_t)level << FRAME_TYPE_SHIFT);
 
     if (rc != 0) {
         return rc;
     }
-    if (__atomic_fetch_or(&f->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED) {
+    if (__atomic_fetch_or(&frame_of(m)->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED) {
         table_put(owner, m);
         return -EINVAL;
     }
@@ -85,12 +103,10 @@ static int pin(struct domain *owner, mfn_t m, unsigned level)
 
 static int unpin(struct domain *owner, mfn_t m)
 {
-    struct frame *f = frame_of(m);
-
     if (!frame_get(m, owner->id)) {
         return -EINVAL;
     }
-    if (!(__atomic_fetch_and(&f->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED)) {
+    if (!(__atomic_fetch_and(&frame_of(m)->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED)) {
         frame_put(m);
         return -EINVAL;
     }

@@ -60,17 +60,20 @@ static mfn_t table_new(void)
 static mfn_t table_below(mfn_t m, unsigned index, bool make)
 {
     uint64_t *t = table_open(m);
-    mfn_t below = MFN_INVALID;
+    uint64_t e = t[index];
+    mfn_t below;
 
-    if (t[index] & PTE_P) {
-        below = pte_mfn(t[index]);
-    } else if (make) {
-        below = table_new();
-        if (!mfn_eq(below, MFN_INVALID)) {
-            t[index] = pte_make(below, PTE_TABLE);
-        }
-    }
     table_close(t);
+    if (e & PTE_P) {
+        return pte_mfn(e);
+    }
+    /* No window is open here: the allocator may have to scrub frames first, in a private section. */
+    below = make ? table_new() : MFN_INVALID;
+    if (!mfn_eq(below, MFN_INVALID)) {
+        t = table_open(m);
+        t[index] = pte_make(below, PTE_TABLE);
+        table_close(t);
+    }
     return below;
 }
 
@@ -181,6 +184,11 @@ void paging_fill_hypervisor_slots(uint64_t *l4, const struct domain *d)
         l4[slot] = l3.v ? pte_make(l3, PTE_TABLE) : 0;
     }
     l4[PERDOMAIN_SLOT] = pte_make(d->perdomain_l3, PTE_TABLE);
+}
+
+void paging_show_m2p(uint64_t *l4, bool show)
+{
+    l4[M2P_SLOT] = show ? pte_make(slot_l3[M2P_SLOT - HV_SLOT_FIRST], PTE_TABLE) : 0;
 }
 
 void boot_l4_set_perdomain(mfn_t l3)

@@ -16,6 +16,8 @@ void paging_seal(void);
 
 /* Writes slots HV_SLOT_FIRST..HV_SLOT_LAST of a level-4 table for d. */
 void paging_fill_hypervisor_slots(uint64_t *l4, const struct domain *d);
+/* Makes the M2P visible in a level-4 table, or not. */
+void paging_show_m2p(uint64_t *l4, bool show);
 /* Maps m at va (slots of the frame table, heap, image) with PTE_* flags; makes tables as needed. 0 or -ENOMEM. */
 int hv_map(unsigned long va, mfn_t m, uint64_t flags);
 /* Removes a mapping and returns its frame; TLBs are the caller's affair. */

@@ -47,7 +47,7 @@ int l1_entry_get(struct domain *owner, struct domain *pg_owner, uint64_t *e)
         return -EINVAL;
     }
     *e = (*e | PTE_US) & ~PTE_G;
-    if (unlikely(!frame_get(m, pg_owner->id))) {
+    if (unlikely(pg_owner->id == DOMID_IO || !frame_get(m, pg_owner->id))) {
         return is_device_frame(m) ? device_entry_get(owner, e) : -EBUSY;
     }
     if ((*e & PTE_RW) && frame_get_type(m, pg_owner, FRAME_WRITABLE) != 0) {

@@ -132,6 +132,7 @@ static int validate_upper(mfn_t m, struct domain *owner, uint64_t type)
     }
     if (rc == 0 && level == 4) {
         paging_fill_hypervisor_slots(t, owner);
+        paging_show_m2p(t, owner->vm_assist & (1ul << VMASST_TYPE_m2p_strict));
     }
     unmap_frame(t);
     if (rc == -EAGAIN) {

@@ -68,7 +68,11 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
 {
     unsigned n = cpu_count();
     unsigned self = this_cpu()->cpu;
+    uint32_t now = __atomic_load_n(&tlb_clock, __ATOMIC_SEQ_CST);
 
+    if ((int32_t)(now - stamp) < 0) {
+        stamp = now; /* more than half the clock's range ago: a flush from now on serves, and there is an end to wait for */
+    }
     if (is_dirty(d, self) && is_stale(this_cpu(), stamp)) {
         tlb_flush_local();
     }

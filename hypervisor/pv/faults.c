@@ -10,6 +10,7 @@ void pv_page_fault(struct cpu_user_regs *regs)
 
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     if (unlikely(cr2 >= HV_VIRT_START && cr2 < HV_VIRT_END)) {
+        unsigned error_code = regs->error_code & ~PFEC_PRESENT; /* what is mapped here is none of the guest's business */
         unsigned long offset = cr2 - (VCPU_BLOCK(v->id) + VCPU_LDT_PAGE * PAGE_SIZE);
 
         if (!(regs->error_code & PFEC_USER) && offset < v->ctx->ldt_entries * 8ul) {
@@ -19,7 +20,10 @@ void pv_page_fault(struct cpu_user_regs *regs)
             }
             cr2 = v->ctx->ldt_base + offset;
         }
-    } else if ((regs->error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
+        pv_inject_page_fault(v, cr2, error_code);
+        return;
+    }
+    if ((regs->error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
                v->kernel_mode && pv_emulate_pt_write(v, regs, cr2)) {
         return;
     }
@@ -32,16 +36,25 @@ static bool software_interrupt(struct vcpu *v, struct cpu_user_regs *regs)
     unsigned vector = regs->error_code >> 3 & 0xff;
     unsigned dpl = vcpu_traps(v)[vector].flags & 3;
 
-    if ((regs->error_code & 3) != 2) {
-        return false;
-    }
-    /* Stock Xen lets anybody use vector 0x80 once it has a handler. */
-    if (vector == 0x80 ? vcpu_traps(v)[vector].address == 0 : dpl < (v->kernel_mode ? 1u : 3u)) {
+    if ((regs->error_code & 3) != 2 || dpl < (v->kernel_mode ? 1u : 3u)) {
         return false;
     }
     regs->rip += 2;
     pv_inject_trap(v, vector, 0);
     return true;
+}
+
+/* INT 0x80 has a gate that guests may use, since old user code lives by it. Like stock Xen, whoever set a handler gets it, whatever DPL. */
+void pv_int80(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (vcpu_traps(v)[0x80].address) {
+        pv_inject_trap(v, 0x80, 0);
+    } else {
+        regs->rip -= 2;
+        pv_inject_trap(v, TRAP_PROTECTION, 0x80 << 3 | 2);
+    }
 }
 
 void pv_general_protection(struct cpu_user_regs *regs)

@@ -64,6 +64,7 @@ void pv_iret_fault(struct cpu_user_regs *regs);
 /* Handlers of the guest trap table (cpu/traps.c). */
 void pv_page_fault(struct cpu_user_regs *regs);
 void pv_general_protection(struct cpu_user_regs *regs);
+void pv_int80(struct cpu_user_regs *regs);
 void pv_invalid_opcode(struct cpu_user_regs *regs);
 void pv_debug(struct cpu_user_regs *regs);
 
