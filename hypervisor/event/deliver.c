@@ -10,14 +10,19 @@
 
 #define BITS 64u
 
+/* In this form the compiler makes one instruction of each. */
 static bool test_and_set(unsigned long *word, unsigned bit)
 {
-    return __atomic_fetch_or(word, 1ul << bit, __ATOMIC_SEQ_CST) >> bit & 1;
+    unsigned long mask = 1ul << bit;
+
+    return __atomic_fetch_or(word, mask, __ATOMIC_SEQ_CST) & mask;
 }
 
 static bool test_and_clear(unsigned long *word, unsigned bit)
 {
-    return __atomic_fetch_and(word, ~(1ul << bit), __ATOMIC_SEQ_CST) >> bit & 1;
+    unsigned long mask = 1ul << bit;
+
+    return __atomic_fetch_and(word, ~mask, __ATOMIC_SEQ_CST) & mask;
 }
 
 static bool in_reach(const struct domain *d)
