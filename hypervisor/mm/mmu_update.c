@@ -24,8 +24,11 @@ struct domain *mmu_owner_get(unsigned domid, int *rc)
     struct domain *self = current_domain();
     struct domain *d;
 
-    if (domid == DOMID_SELF || domid == DOMID_IO) {
+    if (domid == DOMID_SELF) {
         return self;
+    }
+    if (domid == DOMID_IO || domid == DOMID_XEN) {
+        return domid == DOMID_IO ? &io_domain : &xen_domain;
     }
     /* Oneself is no foreign domain, says stock Xen. */
     if (domid == self->id) {

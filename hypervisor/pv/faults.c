@@ -10,7 +10,6 @@ void pv_page_fault(struct cpu_user_regs *regs)
 
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     if (unlikely(cr2 >= HV_VIRT_START && cr2 < HV_VIRT_END)) {
-        unsigned error_code = regs->error_code & ~PFEC_PRESENT; /* what is mapped here is none of the guest's business */
         unsigned long offset = cr2 - (VCPU_BLOCK(v->id) + VCPU_LDT_PAGE * PAGE_SIZE);
 
         if (!(regs->error_code & PFEC_USER) && offset < v->ctx->ldt_entries * 8ul) {
@@ -20,10 +19,7 @@ void pv_page_fault(struct cpu_user_regs *regs)
             }
             cr2 = v->ctx->ldt_base + offset;
         }
-        pv_inject_page_fault(v, cr2, error_code);
-        return;
-    }
-    if ((regs->error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
+    } else if ((regs->error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
                v->kernel_mode && pv_emulate_pt_write(v, regs, cr2)) {
         return;
     }
