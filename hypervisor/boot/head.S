@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first instructions. A multiboot loader (version 1: QEMU's -kernel; version 2: GRUB, on BIOS and on UEFI)
- * enters at _start in 32-bit protected mode without paging, eax = the loader's magic, ebx = its information.
- * From there: check the processor, switch to long mode on tables that are part of the image, call boot_main().
+ * The first instructions. A multiboot loader (version 1: QEMU's -kernel; version 2: GRUB, on BIOS and on
+ * UEFI) enters at _start in 32-bit protected mode without paging, eax = the loader's magic, ebx = its
+ * information. From there: check the processor, switch to long mode on tables that are part of the image,
+ * call boot_main().
  *
- * The tables: level-4 slot 0 maps the first 4 GiB one to one, until main.c ends that; IMAGE_SLOT maps the first
- * 16 MiB at IMAGE_BASE. The stack lies in boot_block, laid out like any processor's block, so this_cpu() works.
+ * The tables: level-4 slot 0 maps the first 4 GiB one to one, until main.c ends that; IMAGE_SLOT maps the
+ * first 16 MiB at IMAGE_BASE. The stack lies in boot_block, laid out like any processor's block, so that
+ * this_cpu() works.
  */
 #include "hypervisor/include/layout.h"
 

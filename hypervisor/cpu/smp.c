@@ -189,8 +189,8 @@ static bool start(unsigned cpu, uint32_t id)
 }
 
 /*
- * Must INIT be followed by the 10 ms that the old specification asks for (MultiProcessor 1.4, B.4)? Intel's P6 family and all
- * 64-bit processors of AMD's take a start-up IPI at once; NetBurst is not known to.
+ * Must INIT be followed by the 10 ms that the old specification asks for (MultiProcessor 1.4, B.4)? Intel's
+ * P6 family and all 64-bit processors of AMD's take a start-up IPI at once; NetBurst is not known to.
  */
 static bool init_is_slow(void)
 {

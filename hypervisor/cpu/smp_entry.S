@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a processor wakes after the start-up IPI: in real mode, at the start of the page (below 1 MiB) to which smp.c copied
- * the trampoline. It goes to long mode in one step, on tables that map that page one to one and the image
- * (smp_l4), then into the image, onto the stack of its block.
+ * Where a processor wakes after the start-up IPI: in real mode, at the start of the page (below 1 MiB) to
+ * which smp.c copied the trampoline. It goes to long mode in one step, on tables that map that page one to
+ * one and the image (smp_l4), then into the image, onto the stack of its block.
  */
 #include "hypervisor/include/layout.h"
 

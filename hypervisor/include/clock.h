@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System time: nanoseconds since the hypervisor started, the same on every processor. Read from the TSC; where the TSC
- * is not invariant each processor calibrates it against the platform timer, once a second while it has work, and
- * whenever it wakes from halt.
+ * System time: nanoseconds since the hypervisor started, the same on every processor. Read from the TSC;
+ * where the TSC is not invariant each processor calibrates it against the platform timer, once a second while
+ * it has work, and whenever it wakes from halt.
  */
 #ifndef HYPERVISOR_CLOCK_H
 #define HYPERVISOR_CLOCK_H
@@ -16,8 +16,8 @@ uint64_t clock_now(void);
 /* Wall clock at system time 0 (CMOS clock at boot): seconds and nanoseconds since 1970, UTC. */
 void clock_wall_at_boot(uint64_t *sec, uint32_t *nsec);
 /*
- * Publishes this processor's calibration in the running vCPU's vcpu_time_info (version protocol of xen.h), when it
- * changed since the last time or the vCPU came from another processor. Own address space active.
+ * Publishes this processor's calibration in the running vCPU's vcpu_time_info (version protocol of xen.h),
+ * when it changed since the last time or the vCPU came from another processor. Own address space active.
  */
 void clock_publish(struct vcpu *v);
 /* TSC ticks a second, as calibrated. */
