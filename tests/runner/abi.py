@@ -98,7 +98,7 @@ def parse_conf(path):
 
 
 def run_on(context, hypervisor, image, keys, cpu, cpus):
-    """One boot on one hypervisor: its report and its text; Failure when it is bad in itself."""
+    """One boot on one hypervisor: its report, its text, and what is bad in it already."""
     expect = keys['expect']
     modules = []
     if keys['initrd']:
@@ -118,13 +118,10 @@ def run_on(context, hypervisor, image, keys, cpu, cpus):
         problems.append('expected the line "%s"' % end)
     if keys['pattern'] and not re.search(keys['pattern'], output.text):
         problems.append('expected a line like "%s"' % keys['pattern'])
-    if HYPERVISOR_FAULT.search(output.text):
-        problems.append('the hypervisor itself is at fault: %s' % HYPERVISOR_FAULT.search(output.text).group(0))
-    if problems:
-        raise Failure('on %s: %s%s' % (hypervisor, problems[0],
-                                       ' and %d more' % (len(problems) - 1) if len(problems) > 1 else ''),
-                      interesting(output.text) + '\n' + '\n'.join('! ' + p for p in problems))
-    return report, output.text
+    fault = HYPERVISOR_FAULT.search(output.text)
+    if fault:
+        problems.append('the hypervisor itself is at fault: %s' % fault.group(0))
+    return report, interesting(output.text), ['%s: %s' % (hypervisor, p) for p in problems]
 
 
 def compare(reports, differs):
@@ -145,14 +142,18 @@ def make_test(name, topic, keys, cpu, cpus, differs):
         image = os.path.join(context.build, 'tests/abi/%s.elf' % topic)
         if not os.path.exists(image):
             raise Failure('%s is missing; `make test-guests` builds it' % image)
-        reports, texts = {}, []
+        reports, texts, problems, bad_texts = {}, [], [], []
         for hypervisor in ('xen', 'coracle') if context.hypervisor == 'both' else (context.hypervisor,):
-            reports[hypervisor], text = run_on(context, hypervisor, image, keys, cpu, cpus)
-            texts.append('--- %s ---\n%s' % (hypervisor, interesting(text)))
+            reports[hypervisor], text, bad = run_on(context, hypervisor, image, keys, cpu, cpus)
+            texts.append('--- %s ---\n%s' % (hypervisor, text))
+            problems += bad
+            if bad:
+                bad_texts.append(texts[-1])
         if len(reports) == 2:
-            problems = compare(reports, differs)
-            if problems:
-                raise Failure('%d differences' % len(problems), '\n'.join('! ' + p for p in problems))
+            problems += compare(reports, differs)
+        if problems:
+            raise Failure('%s%s' % (problems[0], ' and %d more' % (len(problems) - 1) if len(problems) > 1 else ''),
+                          '\n'.join(bad_texts + ['! ' + p for p in problems]))
         return '\n'.join(texts)
 
     return Test(name, function)

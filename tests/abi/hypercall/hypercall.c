@@ -89,8 +89,8 @@ static void direction(void)
 
 static void numbers(void)
 {
-    static const uint64_t unknown[] = {11, 41,  43,  46,  47,  55,  56,           57,        63,   64,
-                                       65, 100, 127, 128, 255, 256, 0xfffffffful, 1ul << 32, ~0ul, 1ul << 63};
+    static const uint64_t unknown[] = {11,  43,  46,  47,  55,  56,           57,        63,   64,       65,
+                                       100, 127, 128, 255, 256, 0xfffffffful, 1ul << 32, ~0ul, 1ul << 63};
 
     for (unsigned i = 0; i < ARRAY_SIZE(unknown); i++) {
         struct registers r;

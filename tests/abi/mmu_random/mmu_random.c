@@ -8,9 +8,13 @@
 #include "tests/abi/lib/test.h"
 
 #define PAGES 12
+#define ROOTS 2
 #define SLOTS 3
 #define OPS   4000
 #define LINE  100
+/* With stock Xen's own mark for kernel pages: without it, it makes an L1's entries global, which spoils an L2
+ * later. */
+#define ENTRY (PTE_RW | (1ul << 52))
 #define SHOW  (-1) /* the number of an operation to describe */
 
 static uint64_t *pages[PAGES];
@@ -33,11 +37,11 @@ static void describe(long op, const char *what, unsigned a, unsigned b, unsigned
 
 static long set_entry(long op)
 {
-    unsigned table = random_below(PAGES), target = random_below(PAGES), slot = random_below(SLOTS);
+    unsigned table = random_below(PAGES), target = random_below(PAGES - ROOTS), slot = random_below(SLOTS);
     bool empty = random_below(4) == 0;
     /* Never read-only: stock Xen lets a table of level 2 to 4 map its like read-only, which Coracle does not.
      */
-    uint64_t entry = empty ? 0 : make_pte(pages[target], PTE_RW);
+    uint64_t entry = empty ? 0 : make_pte(pages[target], ENTRY);
 
     describe(op, "entry: table, slot, target", table, slot, empty ? 99 : target);
     return mmu_update_one((va_to_mfn(pages[table]) << 12) + slot * 8, entry);
@@ -45,7 +49,7 @@ static long set_entry(long op)
 
 static long pin(long op)
 {
-    unsigned page = random_below(PAGES), level = random_below(4);
+    unsigned page = random_below(PAGES), level = page >= PAGES - ROOTS ? 3 : random_below(3);
 
     describe(op, "pin: page, command", page, level, 0);
     return mmuext(MMUEXT_PIN_L1_TABLE + level, va_to_mfn(pages[page]), 0);
@@ -71,8 +75,8 @@ static long own_mapping(long op)
 /* Stores through our own mapping, as a kernel fills a table before it hooks it in. */
 static long store(long op)
 {
-    unsigned table = random_below(PAGES), target = random_below(PAGES), slot = random_below(SLOTS);
-    uint64_t entry = random_below(3) == 0 ? 0 : make_pte(pages[target], PTE_RW);
+    unsigned table = random_below(PAGES), target = random_below(PAGES - ROOTS), slot = random_below(SLOTS);
+    uint64_t entry = random_below(3) == 0 ? 0 : make_pte(pages[target], ENTRY);
 
     describe(op, "store: table, slot, target", table, slot, entry == 0 ? 99 : target);
     if ((pte_read((unsigned long)pages[table], 1) & PTE_W) == 0) {

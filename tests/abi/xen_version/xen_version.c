@@ -79,7 +79,7 @@ static void odd(void)
     for (unsigned i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
         observe(hcall(xen_version, reserved[i], NULL), "command %d", reserved[i]);
     }
-    for (unsigned cmd = 0; cmd <= 10; cmd++) {
+    for (unsigned cmd = 0; cmd <= 9; cmd++) { /* not build_id: a hypervisor may have none */
         observe(hcall(xen_version, cmd, NULL) < 0, "command %u fails without a buffer", cmd);
         observe(hcall(xen_version, cmd, 0x10000) < 0, "command %u fails with an unmapped buffer", cmd);
     }
