@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Grant tables, version 1: map, unmap, copy, query, setup (grant_table.h). No transfer, no transitive grants. */
+/* Grant tables, version 1: map, unmap, copy, query, setup (grant_table.h). No transfer, no transitive grants.
+ */
 #ifndef HYPERVISOR_GRANT_H
 #define HYPERVISOR_GRANT_H
 

@@ -29,7 +29,7 @@ struct sched_entity {
 
 struct sched_queue {
     struct sched_entity *first; /* the one whose turn it is, or NULL */
-    uint64_t floor;             /* never goes back: the clock that is furthest behind here; newcomers start from it */
+    uint64_t floor; /* never goes back: the clock that is furthest behind here; newcomers start from it */
     unsigned length;
 };
 

@@ -14,7 +14,8 @@ void vcpu_timers_init(struct vcpu *v);
 void vcpu_timers_stop(struct vcpu *v);
 /* Arms the one-shot timer of the running vCPU for system time `when` (ns). LOCK_TIMER. */
 void vcpu_set_singleshot(struct vcpu *v, uint64_t when);
-/* Sets the period in ns (0: stops), counting from the last tick; v sees to its timer itself, where it runs. Any vCPU. */
+/* Sets the period in ns (0: stops), counting from the last tick; v sees to its timer itself, where it runs.
+ * Any vCPU. */
 void vcpu_set_periodic(struct vcpu *v, uint64_t ns);
 /* VCPU_PERIODIC: the running vCPU's period was changed by another. LOCK_TIMER. */
 void vcpu_periodic_update(struct vcpu *v);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "hv_machine.h"
 #include "hypervisor/event/poll.h"
-#include "hypervisor/include/assert.h"
 #include "hypervisor/event/port.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/guest_copy.h"
@@ -17,68 +17,15 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/sched.h"
 
-#define DOMAINS 3
-#define VCPUS   3
-#define PORTS   EVTCHN_2L_NR_CHANNELS
+#define VCPUS 3
+#define PORTS EVTCHN_2L_NR_CHANNELS
 
 /* ---- the machine around the code under test ---- */
 
-static struct percpu cpu;
-static struct domain domain[DOMAINS];
 static struct vcpu vcpu[DOMAINS][VCPUS], *vcpu_list[DOMAINS][VCPUS];
 static struct shared_info shared[DOMAINS];
 static unsigned wakes[DOMAINS][VCPUS], raised[DOMAINS][VCPUS];
 static bool blocked, private_section;
-static unsigned heap_pages;
-
-struct percpu *this_cpu(void)
-{
-    return &cpu;
-}
-
-void spin_lock_wait(struct spinlock *lock, uint16_t ticket)
-{
-    (void)lock;
-    (void)ticket;
-    fail_msg("a lock is taken twice");
-}
-
-void panic(const char *fmt, ...)
-{
-    fail_msg("panic: %s", fmt);
-    abort();
-}
-
-void *heap_alloc(size_t n, struct domain *d)
-{
-    (void)d;
-    heap_pages++;
-    return calloc(1, n);
-}
-
-void heap_free(void *p, size_t n, struct domain *d)
-{
-    (void)n;
-    (void)d;
-    heap_pages--;
-    free(p);
-}
-
-struct domain *domain_get(domid_t id)
-{
-    struct domain *d = id == DOMID_SELF ? current_domain() : id < DOMAINS ? &domain[id] : NULL;
-
-    if (d) {
-        d->refs++;
-    }
-    return d;
-}
-
-void domain_put(struct domain *d)
-{
-    assert_true(d->refs > 1);
-    d->refs--;
-}
 
 static unsigned index_of(const struct vcpu *v)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "hypervisor/include/assert.h"
+#include "hv_machine.h"
 #include "hypervisor/grant/table.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
@@ -17,7 +17,6 @@
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/pt.h"
 
-#define DOMAINS 3
 #define FRAMES  64 /* memory: frame m > 0 belongs to domain m % DOMAINS; table frames come after */
 #define ALL     128
 #define SLOTS   32 /* page-table entries of each domain */
@@ -26,67 +25,16 @@
 
 /* ---- the machine around the code under test ---- */
 
-static struct percpu cpu;
-static struct domain domain[DOMAINS];
 static uint8_t memory[ALL][4096] __attribute__((aligned(4096)));
 static unsigned owner[ALL], readers[ALL], writers[ALL], plain[ALL], next_frame;
 static bool private_section;
-static unsigned mapped, heap_pages;
+static unsigned mapped;
 static struct {
     bool present, writable;
     uint64_t frame;
 } pte[DOMAINS][SLOTS];
 
 struct cpu_features cpu_features;
-
-struct percpu *this_cpu(void)
-{
-    return &cpu;
-}
-
-void spin_lock_wait(struct spinlock *lock, uint16_t ticket)
-{
-    (void)lock;
-    (void)ticket;
-    fail_msg("a lock is taken twice");
-}
-
-void panic(const char *fmt, ...)
-{
-    fail_msg("panic: %s", fmt);
-    abort();
-}
-
-void *heap_alloc(size_t n, struct domain *d)
-{
-    (void)d;
-    heap_pages++;
-    return calloc(1, (n + 4095) & ~4095ul);
-}
-
-void heap_free(void *p, size_t n, struct domain *d)
-{
-    (void)n;
-    (void)d;
-    heap_pages--;
-    free(p);
-}
-
-struct domain *domain_get(domid_t id)
-{
-    struct domain *d = id == DOMID_SELF ? cpu.current->domain : id < DOMAINS ? &domain[id] : NULL;
-
-    if (d) {
-        d->refs++;
-    }
-    return d;
-}
-
-void domain_put(struct domain *d)
-{
-    assert_true(d->refs > 1);
-    d->refs--;
-}
 
 struct domain *private_enter(void)
 {
