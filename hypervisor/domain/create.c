@@ -276,7 +276,7 @@ static int guest_vcpu_init(struct vcpu *v)
     ctx = vcpu_context_map(v);
     ctx->dr[6] = 0xffff0ff0;
     ctx->dr[7] = 0x400;
-    ctx->xcr0 = ctx->xcr0_accum = 1;
+    ctx->xcr0 = ctx->xcr0_accum = 3; /* x87 and SSE, as on Xen */
     vcpu_context_unmap(ctx);
     return 0;
 }
