@@ -84,3 +84,4 @@ test-abi: all test-guests
 ## test-system: whole machines
 test-system: all test-system-guests
 	$(RUN_TESTS) $(or $(T),system)
+include tests/bench/bench.mk
