@@ -56,10 +56,10 @@ static int steal_chunk(const struct domain *d, struct side *in, unsigned long ch
     return 0;
 }
 
-static int take_chunk(const struct domain *d, struct side *out, unsigned bits)
+static int take_chunk(struct side *out, unsigned bits)
 {
     for (out->held = 0; out->held < 1ul << out->count_order; out->held++) {
-        mfn_t m = frame_take_for(d, out->order, bits);
+        mfn_t m = frame_take_for(out->order, bits);
 
         if (mfn_eq(m, MFN_INVALID)) {
             return -ENOMEM;
@@ -80,8 +80,7 @@ static void undo_chunk(const struct domain *d, struct side *in, struct side *out
         uint64_t first = out->first[--out->held];
 
         for (unsigned long i = 0; i < 1ul << out->order; i++) {
-            frame_table[first + i].own = owned_by(d, 0);
-            frame_give_dirty(first + i); /* contents may be d's own, from before */
+            frame_give_dirty(first + i);
         }
     }
 }
@@ -156,7 +155,7 @@ static int exchange_all(struct domain *d, struct side *in, struct side *out, uns
             break;
         }
         rc = steal_chunk(d, in, i);
-        rc = rc ? rc : take_chunk(d, out, bits);
+        rc = rc ? rc : take_chunk(out, bits);
         if (rc != 0) {
             undo_chunk(d, in, out);
             break;

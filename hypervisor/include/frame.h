@@ -4,7 +4,7 @@
  *
  *   own   63 ALLOCATED  the owner's own reference stands (cleared once, when the owner gives the frame up)
  *         62 HYPER      shared page that the hypervisor made for the owner (shared info, grant table): never given back
- *         61 DIRTY      free, but not scrubbed since a domain owned it
+ *         61 DIRTY      free, but not scrubbed since somebody owned it
  *         60 FREE       head of a free block: bits 0..5 are its order
  *         47..32 owner  domid; DOMID_HYPERVISOR for the hypervisor's own
  *         31..0  refs   0: free

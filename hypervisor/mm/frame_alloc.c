@@ -3,8 +3,8 @@
  * The frame allocator: a buddy system over the frame table, two zones (below and above 4 GiB), free lists linked
  * through the frames' entries. Frame 0 is never free, so index 0 ends a list.
  *
- * A single frame that a domain gave back goes to the dirty list first: it is scrubbed by an idle processor, or when memory
- * runs short, before another domain or the hypervisor gets it; its former owner may have it back as it is.
+ * Each frame that comes back, from a domain or from the hypervisor, which keeps guests' registers in its frames, goes to the
+ * dirty list first: it is scrubbed by an idle processor, or when memory runs short, before anybody gets it.
  * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first sees
  * that no processor holds a translation to it any more.
  */
@@ -15,12 +15,14 @@
 #include "hypervisor/mm/frame_internal.h"
 
 #define ZONE_LOW_END (1ul << (32 - PAGE_SHIFT))
+#define SCRUB_BATCH  64u
+#define SCRUB_ROUNDS 64u /* an allocation scrubs 16 MiB at most: some milliseconds */
 
 static struct {
     struct spinlock lock;
     uint32_t head[2][FRAME_ORDERS]; /* [zone][order] */
     uint32_t dirty;                 /* list of single dirty frames, newest first */
-    uint64_t nr_free, nr_dirty;
+    uint64_t nr_free; /* dirty ones included */
 } heap = {.lock = SPINLOCK(LOCK_HEAP)};
 
 uint64_t frame_count;
@@ -137,36 +139,31 @@ static uint64_t block_take(unsigned order, uint64_t limit, uint32_t *stamp)
     return 0;
 }
 
-static void frame_scrub(uint64_t index)
-{
-    struct domain *before = private_enter();
-    void *p = map_frame(mfn(index));
-
-    memset(p, 0, PAGE_SIZE);
-    unmap_frame(p);
-    private_leave(before);
-}
-
-/* Scrubs up to n dirty frames into the free lists; lock held. */
+/* Scrubs up to n dirty frames into the free lists; lock held, no window open. */
 static void scrub_dirty(unsigned n)
 {
+    struct domain *before = private_enter();
+
     while (heap.dirty && n--) {
         uint64_t index = heap.dirty;
         uint32_t stamp = (uint32_t)frame_table[index].type;
+        void *p = map_frame(mfn(index));
 
+        memset(p, 0, PAGE_SIZE);
+        unmap_frame(p);
         list_remove(&heap.dirty, index);
-        frame_scrub(index);
         block_insert(index, 0, stamp);
-        heap.nr_dirty--;
     }
+    private_leave(before);
 }
 
+/* A single frame is there after the first round; a larger or constrained block may fail while dirty frames are left. */
 static uint64_t take(unsigned order, uint64_t limit, uint32_t *stamp)
 {
     uint64_t index = block_take(order, limit, stamp);
 
-    while (!index && heap.dirty) {
-        scrub_dirty(64);
+    for (unsigned round = 0; !index && heap.dirty && round < SCRUB_ROUNDS; round++) {
+        scrub_dirty(SCRUB_BATCH);
         index = block_take(order, limit, stamp);
     }
     if (index) {
@@ -203,50 +200,23 @@ mfn_t frame_alloc(unsigned order, unsigned flags)
 
 void frame_free(mfn_t m, unsigned order)
 {
-    uint64_t n = 1ul << order;
-
-    for (uint64_t i = m.v; i < m.v + n; i++) {
+    for (uint64_t i = m.v; i < m.v + (1ul << order); i++) {
         assert(frame_table[i].own == ((uint64_t)DOMID_HYPERVISOR << FRAME_OWNER_SHIFT | 1));
-        frame_table[i].own = 0;
-        frame_table[i].type = 0;
+        frame_give_dirty(i);
     }
-    spin_lock(&heap.lock);
-    block_insert(m.v, order, read_once(tlb_clock));
-    heap.nr_free += n;
-    spin_unlock(&heap.lock);
 }
 
-/* The newest dirty frame, if it was d's last and fits: it needs no scrubbing for d. Lock held. */
-static uint64_t take_own_dirty(const struct domain *d, uint64_t limit, uint32_t *stamp)
-{
-    uint64_t index = heap.dirty;
-
-    if (!index || index >= limit || frame_owner(&frame_table[index]) != d->id) {
-        return 0;
-    }
-    list_remove(&heap.dirty, index);
-    *stamp = (uint32_t)frame_table[index].type;
-    heap.nr_dirty--;
-    heap.nr_free--;
-    return index;
-}
-
-mfn_t frame_take_for(const struct domain *d, unsigned order, unsigned bits)
+mfn_t frame_take_for(unsigned order, unsigned bits)
 {
     uint64_t limit = bits >= 64 ? ~0ul : bits <= PAGE_SHIFT ? 0 : 1ul << (bits - PAGE_SHIFT);
     uint32_t stamp = 0;
-    uint64_t index = 0;
+    uint64_t index;
 
     if (order >= FRAME_ORDERS) {
         return MFN_INVALID;
     }
     spin_lock(&heap.lock);
-    if (order == 0) {
-        index = take_own_dirty(d, limit, &stamp);
-    }
-    if (!index) {
-        index = take(order, limit, &stamp);
-    }
+    index = take(order, limit, &stamp);
     spin_unlock(&heap.lock);
     if (!index) {
         return MFN_INVALID;
@@ -259,11 +229,10 @@ void frame_give_dirty(uint64_t index)
 {
     struct frame *f = &frame_table[index];
 
-    f->own = FRAME_DIRTY | (uint64_t)frame_owner(f) << FRAME_OWNER_SHIFT;
+    f->own = FRAME_DIRTY;
     f->type = read_once(tlb_clock);
     spin_lock(&heap.lock);
     list_push(&heap.dirty, index);
-    heap.nr_dirty++;
     heap.nr_free++;
     spin_unlock(&heap.lock);
 }

@@ -11,11 +11,11 @@
 
 /* Hands frames first..end-1 to the allocator; boot. */
 void frame_add_ram(uint64_t first, uint64_t end);
-/* Takes a block for d off the free lists, TLBs clean, contents no other domain's; its entries are not set up. LOCK_HEAP. */
-mfn_t frame_take_for(const struct domain *d, unsigned order, unsigned bits);
+/* Takes a block for a domain off the free lists, TLBs clean, scrubbed; its entries are not set up. LOCK_HEAP. No window is open. */
+mfn_t frame_take_for(unsigned order, unsigned bits);
 /* Sets up the entries of n fresh frames as d's (ALLOCATED, one reference, type NONE) and puts them on its list. LOCK_PAGE_LIST. */
 void frame_list_insert(struct domain *d, uint64_t first, uint64_t n);
-/* A frame that left its domain (own still names it, refs 0): to the dirty list. LOCK_HEAP. */
+/* A frame that left its owner (no references, on no list): to the dirty list. LOCK_HEAP. */
 void frame_give_dirty(uint64_t index);
 /* The domain a frame belongs to; it exists as long as it has frames. */
 struct domain *frame_domain(const struct frame *f);

@@ -194,7 +194,9 @@ bool pv_ldt_fault(struct vcpu *v, unsigned long offset)
     if (offset / 8 >= ctx->ldt_entries || (ctx->ldt_mapped & (1u << page))) {
         return false;
     }
+    spin_lock(&v->domain->page_lock); /* the tables stay what they are during the walk */
     e = guest_l1_entry(v->cr3_kernel, ctx->ldt_base + (unsigned long)page * PAGE_SIZE);
+    spin_unlock(&v->domain->page_lock);
     if (!(e & PTE_P) || seg_get(v->domain, pte_mfn(e)) != 0) {
         return false;
     }
