@@ -164,7 +164,7 @@ static void measure_frequencies(void)
         apic_count = apic_timer_count();
     }
     ticks = end.tsc - start.tsc;
-    span = end.ns - start.ns;
+    span = MAX(end.ns - start.ns, 1ul);
     timeline_wait(ticks);
     if (!tsc_hz) {
         tsc_hz = ticks * SECOND / span;

@@ -64,7 +64,7 @@ static void patch(char *copy, const char *where, uint32_t add)
 {
     uint32_t value;
 
-    copy += where - smp_trampoline;
+    copy += image_paddr(where) - image_paddr(smp_trampoline);
     memcpy(&value, copy, sizeof(value));
     value += add;
     memcpy(copy, &value, sizeof(value));
@@ -78,7 +78,7 @@ static bool copy_trampoline(void)
     if (!copy) {
         return false;
     }
-    memcpy(copy, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
+    memcpy(copy, smp_trampoline, image_paddr(smp_trampoline_end) - image_paddr(smp_trampoline));
     patch(copy, smp_trampoline_gdtr + 2, (uint32_t)boot_info.trampoline);
     patch(copy, smp_trampoline_far, (uint32_t)boot_info.trampoline);
     patch(copy, smp_trampoline_cr3, (uint32_t)image_paddr(smp_l4));

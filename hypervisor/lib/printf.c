@@ -45,17 +45,29 @@ static void put_field(struct out *o, const struct spec *s, const char *text, siz
     pad(o, ' ', s->left ? fill : 0);
 }
 
+static unsigned base_of(char type)
+{
+    switch (type) {
+    case 'd':
+    case 'u':
+        return 10;
+    case 'o':
+        return 8;
+    default:
+        return 16;
+    }
+}
+
 static void put_number(struct out *o, const struct spec *s, uint64_t value, const char *sign)
 {
     const char *digits = s->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-    unsigned base = s->type == 'd' || s->type == 'u' ? 10 : s->type == 'o' ? 8 : 16;
+    unsigned base = base_of(s->type);
     char text[24];
     unsigned n = 0, zeros = 0, prefix = (unsigned)strlen(sign), fill;
     bool zero_value = value == 0;
 
-    while (value) {
-        text[n++] = digits[value % base];
-        value /= base;
+    for (uint64_t rest = value; rest; rest /= base) {
+        text[n++] = digits[rest % base];
     }
     if (s->precision < 0) {
         zeros = n ? 0 : 1;
