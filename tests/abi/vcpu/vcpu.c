@@ -233,7 +233,14 @@ static void runstate(void)
     struct vcpu_register_runstate_memory_area reg = {0};
 
     for (unsigned id = 0; id < MAX_VCPUS; id++) {
+        uint64_t deadline = now() + 1000 * MS;
+
         check_eq(hcall(vcpu_op, VCPUOP_get_runstate_info, id, &info), 0, "vcpu %u", id);
+        /* One that was just told to go down may not have left its processor yet. */
+        while (id != 0 && info.state == RUNSTATE_running && now() < deadline) {
+            hcall(sched_op, SCHEDOP_yield, NULL);
+            hcall(vcpu_op, VCPUOP_get_runstate_info, id, &info);
+        }
         check(id == 0 ? info.state == RUNSTATE_running : info.state == RUNSTATE_offline, "state of vcpu %u",
               id);
     }
