@@ -21,6 +21,7 @@
 #include "hypervisor/include/timer.h"
 
 #define SECOND         1000000000ul
+#define SAMPLE_TRIES   8
 #define WAKE_TOLERANCE 10000 /* ns by which a clock may be off after a halt without a correction */
 
 struct clock_local {
@@ -61,36 +62,43 @@ void clock_wall_at_boot(uint64_t *sec, uint32_t *nsec)
     *nsec = wall_nsec;
 }
 
-/* Both clocks at one moment: of three tries, the one that took least. */
-static struct clock_sample sample(void)
+/*
+ * Both clocks at one moment: tried again while something (a host's scheduler, an SMI) comes between the
+ * readings. Returns the ticks that the best try took: the sample is off by half of that at most.
+ */
+static uint64_t sample(struct clock_sample *best)
 {
-    struct clock_sample best = {0};
-    uint64_t shortest = ~0ul;
+    uint64_t shortest = ~0ul, enough = tsc_hz / 100000;
 
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < SAMPLE_TRIES && shortest > enough; i++) {
         uint64_t before = rdtsc(), ns = platform_timer_now(), took = rdtsc() - before;
 
         if (took < shortest) {
             shortest = took;
-            best.tsc = before + took / 2;
-            best.ns = ns + reference_offset;
+            best->tsc = before + took / 2;
+            best->ns = ns + reference_offset;
         }
     }
-    return best;
+    return shortest;
 }
 
-static void line_changed(struct clock_local *c)
+/* To the reference, unless it cannot be read quickly enough just now to be of use. */
+static void follow_reference(struct clock_local *c)
 {
-    c->version = __atomic_add_fetch(&versions, 1, __ATOMIC_RELAXED);
-    hazard_raise(HAZARD_CLOCK);
+    struct clock_sample now = {0};
+
+    if (sample(&now) < tsc_hz / 1000) {
+        clock_adjust(&c->line, &c->last, now);
+        c->version = __atomic_add_fetch(&versions, 1, __ATOMIC_RELAXED);
+        hazard_raise(HAZARD_CLOCK);
+    }
 }
 
 static void adjust(void *data)
 {
     struct clock_local *c = data;
 
-    clock_adjust(&c->line, &c->last, sample());
-    line_changed(c);
+    follow_reference(c);
     timer_set(&c->adjust, clock_now() + SECOND);
 }
 
@@ -106,8 +114,7 @@ void clock_wake(void)
     tsc = rdtsc();
     behind = (int64_t)(platform_timer_now() + reference_offset - clock_at(&c->line, tsc));
     if (behind > WAKE_TOLERANCE || behind < -WAKE_TOLERANCE) {
-        clock_adjust(&c->line, &c->last, sample());
-        line_changed(c);
+        follow_reference(c);
     }
 }
 
@@ -143,7 +150,7 @@ static void measure_frequencies(void)
     uint32_t apic_count;
 
     if (reference) {
-        start = sample();
+        sample(&start);
     } else {
         pit_start();
         start.tsc = rdtsc();
@@ -155,7 +162,7 @@ static void measure_frequencies(void)
         }
         apic_count = apic_timer_count();
         apic_end = rdtsc();
-        end = sample();
+        sample(&end);
     } else {
         while (!pit_done()) {
         }
@@ -201,7 +208,7 @@ void clock_init(void)
     this_cpu()->clock = c;
     adjusting = !cpu_features.tsc_invariant && platform_timer_name();
     if (adjusting) {
-        c->last = sample();
+        sample(&c->last);
         reference_offset = clock_at(&c->line, c->last.tsc) - c->last.ns;
         c->last.ns += reference_offset;
     }
