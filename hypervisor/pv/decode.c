@@ -6,165 +6,125 @@
  */
 #include "hypervisor/pv/decode.h"
 
-#define HAS_MODRM 1u
-#define HAS_IMM8  2u
-#define HAS_IMMZ  4u  /* 4 bytes, 2 with operand-size prefix */
-#define BYTE_EVEN 8u  /* even opcode: byte operand */
-#define SIZE_64   16u /* 8 bytes whatever the prefixes say */
-#define KNOWN     32u
+#define KNOWN     1u
+#define HAS_MODRM 2u
+#define HAS_IMM8  4u
+#define HAS_IMMZ  8u  /* 4 bytes, 2 with operand-size prefix */
+#define BYTE_EVEN 16u /* even opcode: byte operand */
+#define SIZE_64   32u /* 8 bytes whatever the prefixes say */
+#define PUSH      64u
+
+#define STORE (KNOWN | HAS_MODRM | BYTE_EVEN)
 
 #define REX_W 8u
 #define REX_R 4u
 #define REX_X 2u
 #define REX_B 1u
 
-static unsigned one_byte_form(uint8_t opcode)
-{
-    if (opcode < 0x38 && (opcode & 6) == 0) {
-        return KNOWN | HAS_MODRM | BYTE_EVEN; /* add, or, adc, sbb, and, sub, xor: r to r/m */
-    }
-    switch (opcode) {
-    case 0x50 ... 0x57: /* push */
-        return KNOWN | SIZE_64;
-    case 0x68:
-        return KNOWN | SIZE_64 | HAS_IMMZ;
-    case 0x6a:
-        return KNOWN | SIZE_64 | HAS_IMM8;
-    case 0x6c ... 0x6f: /* ins, outs */
-    case 0xa4 ... 0xa5: /* movs */
-    case 0xaa ... 0xab: /* stos */
-    case 0xec ... 0xef: /* in, out by dx */
-        return KNOWN | BYTE_EVEN;
-    case 0x80: /* arithmetic with a constant */
-    case 0x83:
-    case 0xc6: /* mov of a constant */
-        return KNOWN | HAS_MODRM | HAS_IMM8 | BYTE_EVEN;
-    case 0x81:
-    case 0xc7:
-        return KNOWN | HAS_MODRM | HAS_IMMZ;
-    case 0x86 ... 0x89: /* xchg, mov */
-    case 0xf6 ... 0xf7: /* not, neg */
-    case 0xfe ... 0xff: /* inc, dec */
-        return KNOWN | HAS_MODRM | BYTE_EVEN;
-    case 0xe4 ... 0xe7: /* in, out by constant */
-        return KNOWN | HAS_IMM8 | BYTE_EVEN;
-    case 0xfa ... 0xfb: /* cli, sti */
-        return KNOWN;
-    default:
-        return 0;
-    }
-}
-
-static unsigned two_byte_form(uint8_t opcode)
-{
-    switch (opcode) {
-    case 0x06:          /* clts */
-    case 0x09:          /* wbinvd */
-    case 0x30 ... 0x32: /* wrmsr, rdtsc, rdmsr */
-    case 0xa2:          /* cpuid */
-        return KNOWN;
-    case 0x20 ... 0x23: /* mov of control and debug registers */
-        return KNOWN | HAS_MODRM | SIZE_64;
-    case 0x01: /* xsetbv, rdtscp */
-    case 0xab: /* bts, btr, btc */
-    case 0xb3:
-    case 0xbb:
-    case 0xc3: /* movnti */
-        return KNOWN | HAS_MODRM;
-    case 0xb0 ... 0xb1: /* cmpxchg */
-    case 0xc0 ... 0xc1: /* xadd */
-        return KNOWN | HAS_MODRM | BYTE_EVEN;
-    case 0xba: /* bts, btr, btc with a constant */
-        return KNOWN | HAS_MODRM | HAS_IMM8;
-    default:
-        return 0;
-    }
-}
-
-/* The bytes that are left; reading beyond them fails the whole decoding. */
-struct bytes {
-    const uint8_t *p;
-    unsigned n, at;
-    bool failed;
+/* What follows an opcode: those that we emulate, and no others. [1]: behind 0f. */
+static const uint8_t forms[2][256] = {
+    {
+        [0x00 ... 0x01] = STORE, /* add */
+        [0x08 ... 0x09] = STORE, /* or */
+        [0x10 ... 0x11] = STORE, /* adc */
+        [0x18 ... 0x19] = STORE, /* sbb */
+        [0x20 ... 0x21] = STORE, /* and */
+        [0x28 ... 0x29] = STORE, /* sub */
+        [0x30 ... 0x31] = STORE, /* xor */
+        [0x50 ... 0x57] = KNOWN | SIZE_64 | PUSH,
+        [0x68] = KNOWN | SIZE_64 | PUSH | HAS_IMMZ,
+        [0x6a] = KNOWN | SIZE_64 | PUSH | HAS_IMM8,
+        [0x6c ... 0x6f] = KNOWN | BYTE_EVEN, /* ins, outs */
+        [0x80] = STORE | HAS_IMM8,           /* arithmetic with a constant */
+        [0x81] = STORE | HAS_IMMZ,
+        [0x83] = STORE | HAS_IMM8,
+        [0x86 ... 0x89] = STORE,             /* xchg, mov */
+        [0xa4 ... 0xa5] = KNOWN | BYTE_EVEN, /* movs */
+        [0xaa ... 0xab] = KNOWN | BYTE_EVEN, /* stos */
+        [0xc6] = STORE | HAS_IMM8,           /* mov of a constant */
+        [0xc7] = STORE | HAS_IMMZ,
+        [0xe4 ... 0xe7] = KNOWN | HAS_IMM8 | BYTE_EVEN, /* in, out by constant */
+        [0xec ... 0xef] = KNOWN | BYTE_EVEN,            /* in, out by dx */
+        [0xf6 ... 0xf7] = STORE,                        /* not, neg */
+        [0xfa ... 0xfb] = KNOWN,                        /* cli, sti */
+        [0xfe ... 0xff] = STORE,                        /* inc, dec */
+    },
+    {
+        [0x01] = KNOWN | HAS_MODRM,                    /* xsetbv */
+        [0x06] = KNOWN,                                /* clts */
+        [0x09] = KNOWN,                                /* wbinvd */
+        [0x20 ... 0x23] = KNOWN | HAS_MODRM | SIZE_64, /* mov of control and debug registers */
+        [0x30] = KNOWN,                                /* wrmsr */
+        [0x32] = KNOWN,                                /* rdmsr */
+        [0xab] = KNOWN | HAS_MODRM,                    /* bts */
+        [0xb0 ... 0xb1] = STORE,                       /* cmpxchg */
+        [0xb3] = KNOWN | HAS_MODRM,                    /* btr */
+        [0xba] = KNOWN | HAS_MODRM | HAS_IMM8,         /* bts, btr, btc with a constant */
+        [0xbb] = KNOWN | HAS_MODRM,                    /* btc */
+        [0xc0 ... 0xc1] = STORE,                       /* xadd */
+        [0xc3] = KNOWN | HAS_MODRM,                    /* movnti */
+    },
 };
 
-static uint8_t next(struct bytes *b)
-{
-    if (b->at >= b->n) {
-        b->failed = true;
-        return 0;
-    }
-    return b->p[b->at++];
-}
-
 /* A little-endian signed number of 1, 2 or 4 bytes. */
-static int32_t next_signed(struct bytes *b, unsigned size)
+static int32_t signed_at(const uint8_t *p, unsigned size)
 {
-    uint32_t v = 0;
+    int32_t v;
 
-    for (unsigned i = 0; i < size; i++) {
-        v |= (uint32_t)next(b) << (8 * i);
-    }
-    return size == 1 ? (int8_t)v : size == 2 ? (int16_t)v : (int32_t)v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return size == 1 ? (int8_t)v : size == 2 ? (int16_t)v : v;
 }
 
-/* Legacy prefixes; returns the byte after them. */
-static uint8_t prefixes(struct bytes *b, struct insn *i, bool *operand16)
+/* Takes c in if it is a legacy prefix. */
+static bool is_prefix(uint8_t c, struct insn *i, bool *operand16)
 {
-    for (;;) {
-        uint8_t c = next(b);
-
-        switch (c) {
-        case 0x66:
-            *operand16 = true;
-            break;
-        case 0x67:
-            i->address32 = true;
-            break;
-        case 0xf0:
-            i->lock = true;
-            break;
-        case 0xf2:
-        case 0xf3:
-            i->rep = true;
-            break;
-        case 0x26: /* bases of es, cs, ss, ds do not count in 64-bit code */
-        case 0x2e:
-        case 0x36:
-        case 0x3e:
-            break;
-        case 0x64:
-        case 0x65:
-            i->segment = c;
-            break;
-        default:
-            return c;
-        }
-        if (b->failed) {
-            return 0;
-        }
+    switch (c) {
+    case 0x66:
+        *operand16 = true;
+        return true;
+    case 0x67:
+        i->address32 = true;
+        return true;
+    case 0xf0:
+        i->lock = true;
+        return true;
+    case 0xf2:
+    case 0xf3:
+        i->rep = true;
+        return true;
+    case 0x26: /* bases of es, cs, ss, ds do not count in 64-bit code */
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+        return true;
+    case 0x64:
+    case 0x65:
+        i->segment = c;
+        return true;
+    default:
+        return false;
     }
 }
 
-static void modrm(struct bytes *b, struct insn *i, unsigned rex)
+/* ModRM with what belongs to it; returns the byte behind. */
+static const uint8_t *modrm(const uint8_t *p, struct insn *i, unsigned rex)
 {
-    uint8_t c = next(b);
+    uint8_t c = *p++;
     unsigned mod = c >> 6, rm = c & 7;
 
     i->modrm = true;
-    i->reg = (uint8_t)((c >> 3 & 7) | (rex & REX_R ? 8 : 0));
+    i->reg = (uint8_t)((c >> 3 & 7) | (rex & REX_R) << 1);
     i->memory = mod != 3;
-    i->rm = (uint8_t)(rm | (rex & REX_B ? 8 : 0));
+    i->rm = (uint8_t)(rm | (rex & REX_B) << 3);
     i->base = i->rm;
-    i->index = REG_NONE;
     if (!i->memory) {
-        return;
+        return p;
     }
     if (rm == 4) {
-        uint8_t sib = next(b);
+        uint8_t sib = *p++;
 
-        i->base = (uint8_t)((sib & 7) | (rex & REX_B ? 8 : 0));
-        i->index = (uint8_t)((sib >> 3 & 7) | (rex & REX_X ? 8 : 0));
+        i->base = (uint8_t)((sib & 7) | (rex & REX_B) << 3);
+        i->index = (uint8_t)((sib >> 3 & 7) | (rex & REX_X) << 2);
         i->scale = sib >> 6;
         if (i->index == REG_RSP) {
             i->index = REG_NONE;
@@ -179,52 +139,53 @@ static void modrm(struct bytes *b, struct insn *i, unsigned rex)
         mod = 2;
     }
     if (mod != 0) {
-        i->displacement = next_signed(b, mod == 1 ? 1 : 4);
+        i->displacement = signed_at(p, mod == 1 ? 1 : 4);
+        p += mod == 1 ? 1 : 4;
     }
+    return p;
 }
 
 bool insn_decode(const uint8_t *code, unsigned n, struct insn *i)
 {
-    struct bytes b = {code, MIN(n, (unsigned)INSN_MAX), 0, false};
-    unsigned rex = 0, form;
+    const uint8_t *p = code;
+    unsigned rex = 0, form, constant;
     bool operand16 = false;
-    uint8_t c;
 
     *i = (struct insn){.base = REG_NONE, .index = REG_NONE};
-    c = prefixes(&b, i, &operand16);
-    if ((c & 0xf0) == 0x40) {
-        rex = c;
+    while (is_prefix(*p, i, &operand16)) {
+        if (++p - code >= INSN_MAX) {
+            return false;
+        }
+    }
+    if ((*p & 0xf0) == 0x40) {
+        rex = *p++;
         i->rex = true;
-        c = next(&b);
     }
-    i->two_byte = c == 0x0f;
-    if (i->two_byte) {
-        c = next(&b);
+    if (*p == 0x0f) {
+        i->two_byte = true;
+        p++;
     }
-    i->opcode = c;
-    form = i->two_byte ? two_byte_form(c) : one_byte_form(c);
-    if (b.failed || !form) {
+    i->opcode = *p++;
+    form = forms[i->two_byte][i->opcode];
+    if (!form || ((form & PUSH) && operand16)) {
         return false;
     }
-    i->size = (form & SIZE_64) || (rex & REX_W) ? 8 : operand16 ? 2 : 4;
-    if ((form & SIZE_64) && operand16 && !i->two_byte) {
-        return false; /* a push of 16 bits */
-    }
-    if ((form & BYTE_EVEN) && !(c & 1)) {
-        i->size = 1;
-    }
+    i->size = (form & BYTE_EVEN) && !(i->opcode & 1) ? 1
+              : (form & SIZE_64) || (rex & REX_W)    ? 8
+              : operand16                            ? 2
+                                                     : 4;
     if (form & HAS_MODRM) {
-        modrm(&b, i, rex);
-    } else if (c >= 0x50 && c <= 0x57 && !i->two_byte) {
-        i->reg = (uint8_t)((c & 7) | (rex & REX_B ? 8 : 0));
+        p = modrm(p, i, rex);
+    } else if (form & PUSH) {
+        i->reg = (uint8_t)((i->opcode & 7) | (rex & REX_B) << 3);
     }
-    if (form & HAS_IMM8) {
-        i->immediate = next_signed(&b, 1);
-    } else if (form & HAS_IMMZ) {
-        i->immediate = next_signed(&b, i->size == 2 ? 2 : 4);
+    if (form & (HAS_IMM8 | HAS_IMMZ)) {
+        constant = form & HAS_IMM8 ? 1 : i->size == 2 ? 2 : 4;
+        i->immediate = signed_at(p, constant);
+        p += constant;
     }
-    i->length = (uint8_t)b.at;
-    return !b.failed;
+    i->length = (uint8_t)(p - code);
+    return i->length <= MIN(n, (unsigned)INSN_MAX);
 }
 
 uint64_t *insn_reg(struct cpu_user_regs *regs, unsigned number)

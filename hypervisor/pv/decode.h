@@ -9,7 +9,8 @@
 #include "pvboot/abi.h"
 #include "hypervisor/include/types.h"
 
-#define INSN_MAX 15 /* bytes of the longest instruction */
+#define INSN_MAX    15 /* bytes of the longest instruction */
+#define INSN_BUFFER 32 /* room that the decoder may look at, prefixes and all */
 
 #define REG_RAX  0
 #define REG_RCX  1
@@ -41,7 +42,8 @@ struct insn {
 };
 
 /*
- * Decodes the instruction at code[0..n). false: not one of ours, or longer than n; *i is undefined then.
+ * Decodes the instruction at code[0..n). false: not one of ours, or longer than n; *i is undefined then. What
+ * lies in code[n..INSN_BUFFER) is looked at, but does not count.
  */
 bool insn_decode(const uint8_t *code, unsigned n, struct insn *i);
 

@@ -48,8 +48,9 @@ static bool is_code64(unsigned cs)
 
 bool insn_fetch(const struct cpu_user_regs *regs, struct insn *i)
 {
-    uint8_t code[INSN_MAX];
-    unsigned n = (unsigned)MIN((unsigned long)INSN_MAX, PAGE_SIZE - (regs->rip & ~PAGE_MASK));
+    uint8_t code[INSN_BUFFER];
+    unsigned left = (unsigned)(PAGE_SIZE - (regs->rip & ~PAGE_MASK));
+    unsigned n = MIN(left, 16u); /* whole words: one more than an instruction has */
 
     if (!is_code64(regs->cs) || copy_from_guest(code, gva(regs->rip), n) != 0) {
         return false;

@@ -37,15 +37,9 @@ static bool in_range(unsigned port, unsigned first, unsigned count)
 /* Does a serial line of the hypervisor's use the port? */
 static bool is_console_port(unsigned port)
 {
-    const char *used[] = {options.console, options.guest_console};
+    const char *name = in_range(port, 0x3f8, 8) ? "com1" : in_range(port, 0x2f8, 8) ? "com2" : NULL;
 
-    for (unsigned i = 0; i < ARRAY_SIZE(used); i++) {
-        if ((strncmp(used[i], "com1", 4) == 0 && in_range(port, 0x3f8, 8)) ||
-            (strncmp(used[i], "com2", 4) == 0 && in_range(port, 0x2f8, 8))) {
-            return true;
-        }
-    }
-    return false;
+    return name && (strncmp(options.console, name, 4) == 0 || strncmp(options.guest_console, name, 4) == 0);
 }
 
 /* Ports that nobody but the hypervisor may touch, that have a latch, or that do not exist. */

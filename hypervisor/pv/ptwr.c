@@ -23,21 +23,33 @@ static uint64_t segment_base(const struct insn *i)
     return i->segment == 0x64 ? rdmsr(MSR_FS_BASE) : i->segment == 0x65 ? rdmsr(MSR_GS_BASE) : 0;
 }
 
-/* The validated level-1 table of d's that va maps read-only. MFN_INVALID: it maps something else. page_lock.
+/*
+ * A window on the level-1 table of d's that va maps read-only, at the entry that lies at va. NULL: va maps
+ * something else. page_lock.
  */
-static mfn_t table_at(const struct vcpu *v, unsigned long va)
+static uint64_t *entry_open(const struct vcpu *v, unsigned long va)
 {
-    uint64_t e = guest_l1_entry(v->cr3_kernel, va);
-    mfn_t m = pte_mfn(e);
-    const struct frame *f = frame_of(m);
+    mfn_t l1 = guest_l1_table(v->cr3_kernel, va, NULL);
+    const struct frame *f;
+    uint64_t *t;
+    uint64_t e;
+    mfn_t m;
 
-    if ((e & (PTE_P | PTE_RW)) != PTE_P || !frame_valid(m) || frame_owner(f) != v->domain->id) {
-        return MFN_INVALID;
+    if (mfn_eq(l1, MFN_INVALID)) {
+        return NULL;
     }
-    return (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
-                   (f->type & FRAME_COUNT_MASK)
-               ? m
-               : MFN_INVALID;
+    t = map_frame(l1);
+    e = read_once(t[pt_index(va, 1)]);
+    m = pte_mfn(e);
+    f = frame_of(m);
+    if ((e & (PTE_P | PTE_RW)) == PTE_P && frame_valid(m) && frame_owner(f) == v->domain->id &&
+        (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
+        (f->type & FRAME_COUNT_MASK)) {
+        t = remap_frame(t, m);
+        return t + (va & ~PAGE_MASK) / 8;
+    }
+    unmap_frame(t);
+    return NULL;
 }
 
 /*
@@ -82,22 +94,19 @@ static int entry_store(struct vcpu *v, struct cpu_user_regs *regs, const struct 
 {
     unsigned shift = (va & 7) * 8;
     uint64_t mask = (i->size == 8 ? ~0ul : (1ul << (i->size * 8)) - 1) << shift;
-    mfn_t m = table_at(v, va);
-    uint64_t *t;
+    uint64_t *slot = entry_open(v, va);
     uint64_t old;
     int rc = 0;
 
-    if (mfn_eq(m, MFN_INVALID)) {
+    if (!slot) {
         return -EINVAL;
     }
-    t = map_frame(m);
-    t += (va & ~PAGE_MASK) / 8;
-    old = read_once(*t);
+    old = read_once(*slot);
     store_compute(i, regs, (old & mask) >> shift, s);
     if (s->writes) {
-        rc = entry_replace(v->domain, t, old, (old & ~mask) | s->value << shift);
+        rc = entry_replace(v->domain, slot, old, (old & ~mask) | s->value << shift);
     }
-    unmap_frame(t);
+    unmap_frame(slot);
     return rc;
 }
 

@@ -139,7 +139,10 @@ static bool is_string(const struct insn *i)
 
 bool store_locate(const struct insn *i, struct cpu_user_regs *regs, struct store *s)
 {
-    *s = (struct store){.reg = REG_NONE, .rflags = regs->rflags, .writes = true};
+    s->loads = false;
+    s->writes = true;
+    s->rflags = regs->rflags;
+    s->reg = REG_NONE;
     if (i->two_byte ? !two_byte_stores(i) : !one_byte_stores(i)) {
         return false;
     }

@@ -25,7 +25,7 @@ static uint64_t rnd(void)
 
 struct encoding {
     const char *name;
-    uint8_t code[INSN_MAX];
+    uint8_t code[INSN_BUFFER];
     struct insn want; /* registers, sizes and numbers; fields that do not apply are the decoder's defaults */
 };
 
@@ -135,7 +135,7 @@ static void known(void **state)
 
 static void refused(void **state)
 {
-    static const uint8_t codes[][INSN_MAX] = {
+    static const uint8_t codes[][INSN_BUFFER] = {
         {0x90},                   /* nop */
         {0xf4},                   /* hlt */
         {0x0f, 0x08},             /* invd */
@@ -145,8 +145,8 @@ static void refused(void **state)
         {0x48, 0x66, 0x89, 0x07}, /* a prefix behind REX */
         {0x66, 0x50},             /* push of 16 bits */
     };
-    static const uint8_t prefixes[INSN_MAX] = {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-                                               0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66};
+    static const uint8_t prefixes[INSN_BUFFER] = {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                                                  0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66};
     struct insn i;
 
     (void)state;
@@ -163,12 +163,12 @@ static void random_bytes(void **state)
     (void)state;
     for (unsigned round = 0; round < 300000; round++) {
         unsigned n = (unsigned)(rnd() % (INSN_MAX + 1));
-        uint8_t *code = malloc(n ? n : 1);
+        uint8_t *code = malloc(INSN_BUFFER);
         struct cpu_user_regs regs = {.rip = rnd(), .rdi = rnd(), .rsi = rnd(), .rcx = rnd(), .rsp = rnd()};
         struct store s = {0};
         struct insn i, again;
 
-        for (unsigned k = 0; k < n; k++) {
+        for (unsigned k = 0; k < INSN_BUFFER; k++) {
             uint64_t r = rnd();
 
             /* Often what is likely to mean something. */
@@ -197,36 +197,34 @@ struct machine {
 
 /* Runs code (which ends with ret) with the registers and flags given, and returns them as they are after it.
  */
-__attribute__((naked)) static void run(struct machine *m, const void *code)
-{
-    (void)m;
-    (void)code;
-    __asm__("push %rbx\n\t"
-            "push %rdi\n\t"
-            "mov %rsi, %r8\n\t"
-            "mov %rdi, %r9\n\t"
-            "mov 0(%r9), %rax\n\t"
-            "mov 8(%r9), %rcx\n\t"
-            "mov 16(%r9), %rdx\n\t"
-            "mov 24(%r9), %rbx\n\t"
-            "mov 32(%r9), %rsi\n\t"
-            "mov 40(%r9), %rdi\n\t"
-            "pushq 48(%r9)\n\t"
-            "popfq\n\t"
-            "call *%r8\n\t"
-            "pushfq\n\t"
-            "cld\n\t"
-            "popq 48(%r9)\n\t"
-            "mov %rax, 0(%r9)\n\t"
-            "mov %rcx, 8(%r9)\n\t"
-            "mov %rdx, 16(%r9)\n\t"
-            "mov %rbx, 24(%r9)\n\t"
-            "mov %rsi, 32(%r9)\n\t"
-            "mov %rdi, 40(%r9)\n\t"
-            "pop %rdi\n\t"
-            "pop %rbx\n\t"
-            "ret");
-}
+void run_code(struct machine *m, const void *code);
+__asm__(".text\n"
+        "run_code:\n\t"
+        "push %rbx\n\t"
+        "push %rdi\n\t"
+        "mov %rsi, %r8\n\t"
+        "mov %rdi, %r9\n\t"
+        "mov 0(%r9), %rax\n\t"
+        "mov 8(%r9), %rcx\n\t"
+        "mov 16(%r9), %rdx\n\t"
+        "mov 24(%r9), %rbx\n\t"
+        "mov 32(%r9), %rsi\n\t"
+        "mov 40(%r9), %rdi\n\t"
+        "pushq 48(%r9)\n\t"
+        "popfq\n\t"
+        "call *%r8\n\t"
+        "pushfq\n\t"
+        "cld\n\t"
+        "popq 48(%r9)\n\t"
+        "mov %rax, 0(%r9)\n\t"
+        "mov %rcx, 8(%r9)\n\t"
+        "mov %rdx, 16(%r9)\n\t"
+        "mov %rbx, 24(%r9)\n\t"
+        "mov %rsi, 32(%r9)\n\t"
+        "mov %rdi, 40(%r9)\n\t"
+        "pop %rdi\n\t"
+        "pop %rbx\n\t"
+        "ret");
 
 /* A store through rbx (or rdi, for string instructions), of any size. */
 struct form {
@@ -311,7 +309,7 @@ static void one_store(const struct form *f, unsigned size, uint8_t *code)
     struct cpu_user_regs regs = {0};
     uint64_t mask = size == 8 ? ~0ul : (1ul << (size * 8)) - 1;
     struct insn i;
-    struct store s;
+    struct store s = {0};
     uint64_t before, after;
     uint64_t *hit;
 
@@ -345,7 +343,7 @@ static void one_store(const struct form *f, unsigned size, uint8_t *code)
     if (s.loads) {
         memcpy(&s.loaded, (void *)s.source, size);
     }
-    run(&m, code);
+    run_code(&m, code);
     memcpy(&after, (void *)s.address, size);
     store_compute(&i, &regs, before & mask, &s);
     store_retire(&i, &regs, &s);
@@ -402,20 +400,22 @@ static void registers(void **state)
 /* A push moves the stack pointer only when its store is done; a repeated store stays until its count is 0. */
 static void pointers(void **state)
 {
-    static const uint8_t push[] = {0x54}, rep[] = {0xf3, 0x48, 0xab};
+    static const uint8_t push[INSN_BUFFER] = {0x54}, rep[INSN_BUFFER] = {0xf3, 0x48, 0xab};
     struct cpu_user_regs regs = {.rsp = 0x1000, .rdi = 0x2000, .rcx = 2, .rip = 100};
     struct insn i;
-    struct store s;
+    struct store s = {0};
 
     (void)state;
-    assert_true(insn_decode(push, sizeof(push), &i) && store_locate(&i, &regs, &s));
+    assert_true(insn_decode(push, 1, &i));
+    assert_true(store_locate(&i, &regs, &s));
     assert_int_equal(s.address, 0xff8);
     store_compute(&i, &regs, 0, &s);
     assert_int_equal(s.value, 0x1000); /* push %rsp stores it as it was */
     store_retire(&i, &regs, &s);
     assert_int_equal(regs.rsp, 0xff8);
     assert_int_equal(regs.rip, 101);
-    assert_true(insn_decode(rep, sizeof(rep), &i) && store_locate(&i, &regs, &s));
+    assert_true(insn_decode(rep, 3, &i));
+    assert_true(store_locate(&i, &regs, &s));
     store_retire(&i, &regs, &s);
     assert_int_equal(regs.rip, 101);
     assert_int_equal(regs.rcx, 1);

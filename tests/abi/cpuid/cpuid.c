@@ -121,7 +121,10 @@ static void registers(void)
                      : "+a"(a), "+b"(b), "+c"(c), "+d"(d), "=r"(f)
                      :
                      : "cc");
-    observe((long)(a >> 32 | b >> 32 | c >> 32 | d >> 32), "upper halves");
+    observe((long)(a >> 32), "upper half of rax");
+    observe((long)(b >> 32), "upper half of rbx");
+    observe((long)(c >> 32), "upper half of rcx");
+    observe((long)(d >> 32), "upper half of rdx");
     check_eq((long)(f & 1), 1, "carry is kept");
     set_trap_handler(DB, count_step);
     a = c = 0;
