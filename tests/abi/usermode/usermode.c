@@ -56,10 +56,9 @@ static void memory(void)
     static const struct {
         const char *name;
         unsigned long va;
-    } places[] = {{"own text", USER_CODE},       {"own stack", USER_STACK - 8},
-                  {"nothing", 0x30000000},       {"page 0", 0},
-                  {"M2P", MACH2PHYS_VIRT_START}, {"hypervisor", HYPERVISOR_VIRT_END - 8},
-                  {"non-canonical", 1ul << 62}};
+    } places[] = {
+        {"own text", USER_CODE}, {"own stack", USER_STACK - 8},           {"nothing", 0x30000000},
+        {"page 0", 0},           {"hypervisor", HYPERVISOR_VIRT_END - 8}, {"non-canonical", 1ul << 62}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         struct trap t = user_run(0x40, places[i].va);
@@ -149,20 +148,21 @@ static void iret_selectors(void)
     static const struct {
         const char *name;
         uint64_t cs, ss, rip, rsp;
-    } tries[] = {{"null cs", 3, FLAT_USER_SS, USER_CODE, USER_STACK},
-                 {"data as cs", 0xe02b, FLAT_USER_SS, USER_CODE, USER_STACK},
-                 {"the hypervisor's cs", 0xe00b, FLAT_USER_SS, USER_CODE, USER_STACK},
-                 {"cs beyond the table", 0xfffb, FLAT_USER_SS, USER_CODE, USER_STACK},
-                 {"the hypervisor's ss", FLAT_USER_CS, 0xe013, USER_CODE, USER_STACK},
-                 {"code as ss", FLAT_USER_CS, FLAT_USER_CS, USER_CODE, USER_STACK},
-                 {"LDT cs", 7, FLAT_USER_SS, USER_CODE, USER_STACK},
-                 {"cs above 16 bits", FLAT_USER_CS | 0x70000, FLAT_USER_SS, USER_CODE, USER_STACK},
-                 {"non-canonical rip", FLAT_USER_CS, FLAT_USER_SS, 1ul << 62, USER_STACK},
-                 {"first non-canonical rip", FLAT_USER_CS, FLAT_USER_SS, 1ul << 47, USER_STACK},
-                 {"non-canonical rsp", FLAT_USER_CS, FLAT_USER_SS, USER_CODE, 1ul << 62},
-                 {"rip in the hypervisor", FLAT_USER_CS, FLAT_USER_SS, HYPERVISOR_VIRT_START, USER_STACK},
-                 {"null ss", FLAT_USER_CS, 3, USER_CODE, USER_STACK},
-                 {"ss of ring 0", FLAT_USER_CS, 0xe028, USER_CODE, USER_STACK}};
+    } tries[] = {
+        {"null cs", 3, FLAT_USER_SS, USER_CODE, USER_STACK},
+        {"data as cs", 0xe02b, FLAT_USER_SS, USER_CODE, USER_STACK},
+        {"the hypervisor's cs", 0xe00b, FLAT_USER_SS, USER_CODE, USER_STACK},
+        {"cs beyond the table", 0xfffb, FLAT_USER_SS, USER_CODE, USER_STACK},
+        {"the hypervisor's ss", FLAT_USER_CS, 0xe013, USER_CODE, USER_STACK},
+        {"code as ss", FLAT_USER_CS, FLAT_USER_CS, USER_CODE, USER_STACK},
+        {"LDT cs", 7, FLAT_USER_SS, USER_CODE, USER_STACK},
+        {"cs above 16 bits", FLAT_USER_CS | 0x70000, FLAT_USER_SS, USER_CODE, USER_STACK},
+        {"non-canonical rip", FLAT_USER_CS, FLAT_USER_SS, 1ul << 62, USER_STACK},
+        {"first non-canonical rip", FLAT_USER_CS, FLAT_USER_SS, 1ul << 47, USER_STACK},
+        {"non-canonical rsp", FLAT_USER_CS, FLAT_USER_SS, USER_CODE, 1ul << 62},
+        {"rip in the hypervisor", FLAT_USER_CS, FLAT_USER_SS, HYPERVISOR_VIRT_END - PAGE_SIZE, USER_STACK},
+        {"null ss", FLAT_USER_CS, 3, USER_CODE, USER_STACK},
+        {"ss of ring 0", FLAT_USER_CS, 0xe028, USER_CODE, USER_STACK}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(tries); i++) {
         struct iret_context f = {
