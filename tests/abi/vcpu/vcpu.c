@@ -249,14 +249,14 @@ static void runstate(void)
     check_eq(hcall(vcpu_op, VCPUOP_register_runstate_memory_area, 0, &reg), 0, "register the area");
     check_eq(area.state, RUNSTATE_running, "it says running");
     {
-        struct vcpu_set_singleshot_timer timer = {.timeout_abs_ns = now() + 20 * MS};
+        struct vcpu_set_singleshot_timer timer = {.timeout_abs_ns = now() + 300 * MS};
         uint64_t blocked = area.time[RUNSTATE_blocked];
 
         hcall(vcpu_op, VCPUOP_stop_periodic_timer, 0, NULL);
         events_off();
         hcall(vcpu_op, VCPUOP_set_singleshot_timer, 0, &timer);
-        hcall(sched_op, SCHEDOP_poll, &(struct sched_poll){.timeout = now() + 20 * MS});
-        check(area.time[RUNSTATE_blocked] >= blocked + 10 * MS, "it counts the time blocked");
+        hcall(sched_op, SCHEDOP_poll, &(struct sched_poll){.timeout = now() + 300 * MS});
+        check(area.time[RUNSTATE_blocked] >= blocked + 50 * MS, "it counts the time blocked");
     }
     set_xen_guest_handle(reg.addr.h, (void *)0x10000);
     observe(hcall(vcpu_op, VCPUOP_register_runstate_memory_area, 0, &reg), "area that is not mapped");
