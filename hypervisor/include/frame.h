@@ -5,7 +5,7 @@
  *   own   63 ALLOCATED  the owner's own reference stands (cleared once, when the owner gives the frame up)
  *         62 HYPER      shared page that the hypervisor made for the owner (shared info, grant table): never given back
  *         61 DIRTY      free, but not scrubbed since somebody owned it
- *         60 FREE       head of a free block: bits 0..5 are its order
+ *         60 FREE       head of a free block: bits 48..53 are its order
  *         47..32 owner  domid; DOMID_HYPERVISOR for the hypervisor's own
  *         31..0  refs   0: free
  *   type  63..61 type   FRAME_NONE, L1..L4, SEG, WRITABLE
@@ -47,6 +47,7 @@ _Static_assert(sizeof(struct frame) == 24, "the frame table costs 24 bytes a fra
 #define FRAME_HYPER       (1ul << 62)
 #define FRAME_DIRTY       (1ul << 61)
 #define FRAME_FREE        (1ul << 60)
+#define FRAME_ORDER_SHIFT 48
 #define FRAME_OWNER_SHIFT 32
 #define FRAME_REFS_MASK   0xfffffffful
 

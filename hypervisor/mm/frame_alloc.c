@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame allocator: a buddy system over the frame table, two zones (below and above 4 GiB), free lists linked
- * through the frames' entries. Frame 0 is never free, so index 0 ends a list.
+ * The frame allocator: a buddy system over the frame table, two zones (below and above 4 GiB), free lists
+ * linked through the frames' entries. Frame 0 is never free, so index 0 ends a list.
  *
- * Each frame that comes back, from a domain or from the hypervisor, which keeps guests' registers in its frames, goes to the
- * dirty list first: it is scrubbed by an idle processor, or when memory runs short, before anybody gets it.
- * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first sees
- * that no processor holds a translation to it any more.
+ * Each frame that comes back, from a domain or from the hypervisor, which keeps guests' registers in its
+ * frames, goes to the dirty list first: it is scrubbed by an idle processor, or when memory runs short,
+ * before anybody gets it. A free block's head carries in `type` the newest TLB stamp of its frames: whoever
+ * takes the block first sees that no processor holds a translation to it any more.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/frame.h"
@@ -22,10 +22,16 @@ static struct {
     struct spinlock lock;
     uint32_t head[2][FRAME_ORDERS]; /* [zone][order] */
     uint32_t dirty;                 /* list of single dirty frames, newest first */
-    uint64_t nr_free; /* dirty ones included */
+    uint64_t nr_free;               /* dirty ones included */
 } heap = {.lock = SPINLOCK(LOCK_HEAP)};
 
 uint64_t frame_count;
+
+/* `own` of a free block's head: it counts no references, so nobody can take one. */
+static uint64_t free_block(unsigned order)
+{
+    return FRAME_FREE | (uint64_t)order << FRAME_ORDER_SHIFT;
+}
 
 static unsigned zone_of(uint64_t index)
 {
@@ -71,7 +77,7 @@ static void block_insert(uint64_t index, unsigned order, uint64_t stamp)
     while (order + 1 < FRAME_ORDERS) {
         uint64_t buddy = index ^ (1ul << order);
 
-        if (buddy == 0 || buddy >= frame_count || frame_table[buddy].own != (FRAME_FREE | order)) {
+        if (buddy == 0 || buddy >= frame_count || frame_table[buddy].own != free_block(order)) {
             break;
         }
         list_remove(&heap.head[zone_of(buddy)][order], buddy);
@@ -81,7 +87,7 @@ static void block_insert(uint64_t index, unsigned order, uint64_t stamp)
         index = MIN(index, buddy);
         order++;
     }
-    frame_table[index].own = FRAME_FREE | order;
+    frame_table[index].own = free_block(order);
     frame_table[index].type = stamp;
     list_push(&heap.head[zone_of(index)][order], index);
 }
@@ -100,7 +106,8 @@ void frame_add_ram(uint64_t first, uint64_t end)
     }
 }
 
-/* A block whose last frame lies below limit. Constrained searches look at a bounded number of blocks of a list. */
+/* A block whose last frame lies below limit. Constrained searches look at a bounded number of blocks of a
+ * list. */
 static uint64_t list_find(uint32_t head, unsigned order, uint64_t limit)
 {
     unsigned tries = 256;
@@ -128,7 +135,7 @@ static uint64_t block_take(unsigned order, uint64_t limit, uint32_t *stamp)
             while (o > order) {
                 uint64_t upper = index + (1ul << --o);
 
-                frame_table[upper].own = FRAME_FREE | o;
+                frame_table[upper].own = free_block(o);
                 frame_table[upper].type = *stamp;
                 list_push(&heap.head[zone][o], upper);
             }
@@ -157,7 +164,8 @@ static void scrub_dirty(unsigned n)
     private_leave(before);
 }
 
-/* A single frame is there after the first round; a larger or constrained block may fail while dirty frames are left. */
+/* A single frame is there after the first round; a larger or constrained block may fail while dirty frames
+ * are left. */
 static uint64_t take(unsigned order, uint64_t limit, uint32_t *stamp)
 {
     uint64_t index = block_take(order, limit, stamp);

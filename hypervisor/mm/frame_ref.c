@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * References and type references. Plain references and the WRITABLE type move by compare-and-swap, from any
- * processor; the page-table and descriptor types move under the owner's page_lock, and their changes of state by
- * compare-and-swap too, because a WRITABLE reference may be asked for at any moment.
+ * processor; the page-table and descriptor types move under the owner's page_lock, and their changes of state
+ * by compare-and-swap too, because a WRITABLE reference may be asked for at any moment.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/errno.h"
@@ -31,7 +31,8 @@ bool frame_get(mfn_t m, domid_t owner)
     do {
         uint64_t refs = old & FRAME_REFS_MASK;
 
-        if ((old & OWNER_MASK) != (uint64_t)owner << FRAME_OWNER_SHIFT || refs == 0 || refs == FRAME_REFS_MASK) {
+        if ((old & OWNER_MASK) != (uint64_t)owner << FRAME_OWNER_SHIFT || refs == 0 ||
+            refs == FRAME_REFS_MASK) {
             return false;
         }
     } while (!cas(&f->own, &old, old + 1));
@@ -76,7 +77,8 @@ static uint64_t type_count(uint64_t t)
     return (t & FRAME_COUNT_MASK) >> FRAME_COUNT_SHIFT;
 }
 
-/* Somebody else took the first WRITABLE reference this moment and flushes: nobody may write before that is done. */
+/* Somebody else took the first WRITABLE reference this moment and flushes: nobody may write before that is
+ * done. */
 static void wait_for_flush(const struct frame *f)
 {
     uint64_t t = read_once(f->type);
@@ -99,7 +101,8 @@ static int get_writable(struct frame *f)
         if (type_count(old) == 0) {
             was_table = (old & FRAME_TYPE_MASK) != FRAME_NONE && (old & FRAME_TYPE_MASK) != FRAME_WRITABLE;
             new = FRAME_WRITABLE | (was_table ? 0 : FRAME_VALIDATED) | FRAME_COUNT_ONE;
-        } else if ((old & FRAME_TYPE_MASK) != FRAME_WRITABLE || (old & FRAME_COUNT_MASK) == FRAME_COUNT_MASK) {
+        } else if ((old & FRAME_TYPE_MASK) != FRAME_WRITABLE ||
+                   (old & FRAME_COUNT_MASK) == FRAME_COUNT_MASK) {
             return -EINVAL;
         } else {
             new = old + FRAME_COUNT_ONE;
@@ -109,13 +112,14 @@ static int get_writable(struct frame *f)
         /* No processor may still walk through it as a table once its owner can write to it. */
         tlb_flush_stamp(NULL, (uint32_t)(old & FRAME_STAMP_MASK));
         __atomic_fetch_or(&f->type, FRAME_VALIDATED, __ATOMIC_ACQ_REL);
-    } else if (unlikely(!(new & FRAME_VALIDATED))) {
+    } else if (unlikely(!(new &FRAME_VALIDATED))) {
         wait_for_flush(f);
     }
     return 0;
 }
 
-/* What is left of a table that turned out bad: no type that counts, but a moment before which nobody may reuse it unflushed. */
+/* What is left of a table that turned out bad: no type that counts, but a moment before which nobody may
+ * reuse it unflushed. */
 static uint64_t type_failed(uint64_t type)
 {
     return type | read_once(tlb_clock);
@@ -155,11 +159,13 @@ int frame_get_type(mfn_t m, struct domain *owner, uint64_t type)
     if (type_count(old) == 0) {
         return type_new(m, f, owner, type, old);
     }
-    if ((old & FRAME_TYPE_MASK) != type || (old & FRAME_TEARDOWN) || (old & FRAME_COUNT_MASK) == FRAME_COUNT_MASK) {
+    if ((old & FRAME_TYPE_MASK) != type || (old & FRAME_TEARDOWN) ||
+        (old & FRAME_COUNT_MASK) == FRAME_COUNT_MASK) {
         return -EINVAL;
     }
     if (old & FRAME_PARTIAL) {
-        /* Go on where an earlier call stopped; the count that the frame held for itself becomes the caller's. */
+        /* Go on where an earlier call stopped; the count that the frame held for itself becomes the caller's.
+         */
         rc = pt_validate(m, owner, type);
         if (rc == 0) {
             f->type = type | FRAME_VALIDATED | FRAME_COUNT_ONE;
@@ -215,7 +221,8 @@ int frame_put_type(mfn_t m, struct domain *owner)
     if (rc == 0) {
         bool was_partial = (old & FRAME_PARTIAL) != 0;
 
-        /* The stamp: upper levels cache what the table said; whoever frees or retypes the frame flushes by it. */
+        /* The stamp: upper levels cache what the table said; whoever frees or retypes the frame flushes by
+         * it. */
         __atomic_store_n(&f->type, type | read_once(tlb_clock), __ATOMIC_RELEASE);
         if (was_partial) {
             frame_put(m);

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-UNIT_TESTS += frame_alloc
-UNIT_SRC_frame_alloc := $(addprefix hypervisor/mm/,frame_alloc.c frame_ref.c mmu_update.c mmuext.c pt_entry.c pt_validate.c guest_walk.c) \
-	hypervisor/pv/descriptor.c
-UNIT_FLAGS_frame_alloc := -DCORACLE_HOST_TEST
+# These tests take the machine from tests/unit/mm_world.h, so all of them link all of this.
+MM_UNIT_SRC := $(addprefix hypervisor/mm/,frame_alloc.c frame_ref.c guest_walk.c mmu_update.c mmuext.c pt_entry.c \
+	pt_validate.c va_mapping.c) hypervisor/pv/descriptor.c
+MM_UNIT_TESTS := frame_alloc page_types
+UNIT_TESTS += $(MM_UNIT_TESTS)
+$(foreach t,$(MM_UNIT_TESTS),$(eval UNIT_SRC_$(t) := $(MM_UNIT_SRC)))
+$(foreach t,$(MM_UNIT_TESTS),$(eval UNIT_FLAGS_$(t) := -DCORACLE_HOST_TEST))

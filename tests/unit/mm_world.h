@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine around hypervisor/mm/ in unit tests: an array of pages, one processor, a TLB that only counts, domains
- * by number, hypercalls that can be preempted at any point where they ask. What the code under test must not do fails the
- * test here: a window to another domain's frame outside a private section, a private section with a window open, a flush that
- * never comes, a lock taken twice.
+ * The machine around hypervisor/mm/ in unit tests: an array of pages, one processor, a TLB that only counts,
+ * domains by number, hypercalls that can be preempted at any point where they ask. What the code under test
+ * must not do fails the test here: a window to another domain's frame outside a private section, a private
+ * section with a window open, a flush that never comes, a lock taken twice.
  */
 #ifndef TESTS_UNIT_MM_WORLD_H
 #define TESTS_UNIT_MM_WORLD_H
@@ -48,7 +48,7 @@ static struct domain idle_domain = {.id = DOMID_IDLE, .is_idle = true};
 static struct domain domain[WORLD_DOMAINS];
 static struct vcpu vcpu[WORLD_DOMAINS][WORLD_VCPUS];
 static unsigned open_windows;
-static uint32_t last_flush;   /* tlb_clock at the processor's last complete flush */
+static uint32_t last_flush; /* tlb_clock at the processor's last complete flush */
 static uint64_t flushes;
 static unsigned preempt_rate; /* of 16: how often a preemption point is taken */
 static uint64_t seed;
@@ -94,7 +94,8 @@ void *map_frame(mfn_t m)
     unsigned owner = frame_owner(frame_of(m));
 
     assert_true(m.v < frame_count);
-    assert_true(cpu.space->is_idle || owner == cpu.space->id || owner == DOMID_HYPERVISOR || frame_of(m)->own == 0);
+    assert_true(cpu.space->is_idle || owner == cpu.space->id || owner == DOMID_HYPERVISOR ||
+                frame_of(m)->own == 0);
     assert_true(open_windows < VCPU_WINDOWS);
     open_windows++;
     return memory[m.v];

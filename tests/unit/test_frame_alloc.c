@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame allocator under random operations: blocks of all sizes for domains and for the hypervisor, address limits,
- * exhaustion. Every block handed out is inside RAM, aligned, nobody else's, free of everybody's data and of stale translations;
- * the count is exact after each operation, and at the end the free lists are what they were at first.
+ * The frame allocator under random operations: blocks of all sizes for domains and for the hypervisor,
+ * address limits, exhaustion. Every block handed out is inside RAM, aligned, nobody else's, free of
+ * everybody's data and of stale translations; the count is exact after each operation, and at the end the
+ * free lists are what they were at first.
  */
 #define WORLD_FRAMES 4096
 #include "tests/unit/mm_world.h"
@@ -221,7 +222,8 @@ static void limits(void **state)
     }
     domain[1].max_pages = WORLD_FRAMES;
     for (unsigned bits = 0; bits < 18; bits++) {
-        assert_true(mfn_eq(frame_alloc_domain(&domain[1], 0, bits), MFN_INVALID)); /* RAM starts at frame 37 */
+        assert_true(
+            mfn_eq(frame_alloc_domain(&domain[1], 0, bits), MFN_INVALID)); /* RAM starts at frame 37 */
     }
     assert_true(mfn_eq(frame_alloc_domain(&domain[1], FRAME_ORDERS, 64), MFN_INVALID));
     assert_true(mfn_eq(frame_alloc_domain(&domain[1], 63, 64), MFN_INVALID));
