@@ -24,5 +24,12 @@ $(BENCH_GUEST): $(ABI_START) $(BENCH_OBJ) $(ABI_LIB) pvboot/guest.ld
 .PHONY: bench bench-guests
 bench-guests: $(BENCH_GUEST)
 ## bench: boot timeline and operations in instructions, Coracle beside stock Xen: table, JSON, SVG; XEN=no leaves Xen out
-bench: all bench-guests
-	$(Q)tests/bench/run --build $(BUILD) --xen $(XEN)
+bench: all bench-guests $(HELLO)
+	$(Q)tests/bench/run --build $(BUILD) --xen $(XEN) --xen-kernel $(XEN_KERNEL)
+
+# The counting plugin of QEMU's TCG (profile/count.c).
+BENCH_PLUGIN := $(BUILD)/tests/bench/count.so
+$(BENCH_PLUGIN): tests/bench/profile/count.c
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(HOST_CFLAGS) -fPIC -shared -fvisibility=hidden -o $@ $<
+bench bench-guests: $(BENCH_PLUGIN)
