@@ -21,6 +21,16 @@ size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
+
+/* A freestanding compiler takes these names for any function's; told that they are C's, it does small copies
+ * in place. */
+#ifndef memcpy
+#define memcpy(dst, src, n)  __builtin_memcpy(dst, src, n)
+#define memmove(dst, src, n) __builtin_memmove(dst, src, n)
+#define memset(dst, byte, n) __builtin_memset(dst, byte, n)
+#define memcmp(a, b, n)      __builtin_memcmp(a, b, n)
+#define strlen(s)            __builtin_strlen(s)
+#endif
 #endif
 
 #endif

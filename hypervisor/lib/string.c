@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/include/string.h"
 
+/* Names in parentheses are not the macros of the header. */
+
 /* The compiler may not turn the loops below into calls of the functions that they implement. */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 
-void *memcpy(void *dst, const void *src, size_t n)
+void *(memcpy)(void *dst, const void *src, size_t n)
 {
     void *d = dst;
     size_t words = n / 8, rest = n % 8;
@@ -14,7 +16,7 @@ void *memcpy(void *dst, const void *src, size_t n)
     return dst;
 }
 
-void *memmove(void *dst, const void *src, size_t n)
+void *(memmove)(void *dst, const void *src, size_t n)
 {
     unsigned char *d = dst;
     const unsigned char *s = src;
@@ -28,7 +30,7 @@ void *memmove(void *dst, const void *src, size_t n)
     return dst;
 }
 
-void *memset(void *dst, int byte, size_t n)
+void *(memset)(void *dst, int byte, size_t n)
 {
     void *d = dst;
     unsigned long pattern = (unsigned char)byte * 0x0101010101010101ul;
@@ -39,7 +41,7 @@ void *memset(void *dst, int byte, size_t n)
     return dst;
 }
 
-int memcmp(const void *a, const void *b, size_t n)
+int(memcmp)(const void *a, const void *b, size_t n)
 {
     const unsigned char *x = a, *y = b;
 
@@ -73,7 +75,7 @@ size_t strnlen(const char *s, size_t max)
     return n;
 }
 
-size_t strlen(const char *s)
+size_t(strlen)(const char *s)
 {
     return strnlen(s, (size_t)-1);
 }
