@@ -44,6 +44,10 @@ static int entries_put(mfn_t m, struct domain *owner, uint64_t type, unsigned n)
     while (n > 0 && rc == 0) {
         uint64_t e = t[n - 1];
 
+        if (e == 0) { /* most entries of most tables */
+            n--;
+            continue;
+        }
         if (level == 4 && !l4_slot_is_guest(n - 1)) {
             t[--n] = 0;
             continue;
@@ -83,6 +87,9 @@ static int validate_l1(mfn_t m, struct domain *owner)
     for (i = 0; i < PT_ENTRIES; i++) {
         uint64_t e = t[i];
 
+        if (e == 0) {
+            continue;
+        }
         if (!(e & PTE_P)) {
             if (!absent_entry_ok(owner, e)) {
                 rc = -EINVAL;
@@ -111,7 +118,7 @@ static int validate_upper(mfn_t m, struct domain *owner, uint64_t type)
     for (; i < PT_ENTRIES && rc == 0; i++) {
         uint64_t e = t[i];
 
-        if (level == 4 && !l4_slot_is_guest(i)) {
+        if (e == 0 || (level == 4 && !l4_slot_is_guest(i))) {
             continue;
         }
         if (!(e & PTE_P)) {
