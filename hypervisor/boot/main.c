@@ -17,21 +17,21 @@
 /* The second half, on the boot processor's own block. */
 static _Noreturn void boot_on_block(void)
 {
-    cpu_init_local();     /* GDT, IDT, TSS, system calls */
+    cpu_init_local(); /* GDT, IDT, TSS, system calls */
     idle_domain_create(acpi.nr_cpus ? acpi.nr_cpus : 1);
     if (idle_vcpu_create(0) != 0) {
         panic("no memory for the idle vCPU");
     }
     sched_init_cpu();
     timeline_mark("memory");
-    apic_init();          /* interrupt controllers, this processor's first */
-    clock_init();         /* TSC against the platform timer; wall clock */
-    smp_init();           /* the other processors */
-    console_init_irq();   /* receive interrupts */
+    apic_init();        /* interrupt controllers, this processor's first */
+    clock_init();       /* TSC against the platform timer; wall clock */
+    smp_init();         /* the other processors */
+    console_init_irq(); /* receive interrupts */
     timeline_mark("hypervisor_ready");
     initial_domain_build();
     timeline_mark("domain_built");
-    paging_seal();        /* no more identity map */
+    paging_seal(); /* no more identity map */
     boot_identity_end();
     sched_unpause(initial_domain->vcpu[0], PAUSE_DOWN);
     hazard_raise(HAZARD_SCHED);
@@ -44,17 +44,19 @@ void boot_main(uint32_t magic, paddr_t info)
         panic("the loader's information cannot be used");
     }
     options_parse(boot_info.cmdline);
-    console_init();       /* serial lines; prints what was said so far */
+    console_init(); /* serial lines; prints what was said so far */
     cpu_features_init();
-    guest_pte_init();     /* which page-table bits guests may use here */
+    guest_pte_init();          /* which page-table bits guests may use here */
     acpi_init(boot_info.rsdp); /* processors, interrupt controllers, power */
     idt_init();
-    paging_init();        /* memory: frame table, M2P, allocator */
+    paging_init(); /* memory: frame table, M2P, allocator */
     if (percpu_create(0, apic_boot_id()) != 0) {
         panic("no memory for the boot processor's block");
     }
     __asm__ volatile("mov %0, %%rsp\n\t"
                      "xorl %%ebp, %%ebp\n\t"
-                     "jmp *%1" ::"r"(percpu_stack_top(0)), "r"(boot_on_block) : "memory");
+                     "jmp *%1" ::"r"(percpu_stack_top(0)),
+                     "r"(boot_on_block)
+                     : "memory");
     __builtin_unreachable();
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What assembly needs to know of C's structures. Compiled to assembly; build.mk turns the `->NAME value` lines into a header. */
+/*
+ * What assembly needs to know of C's structures. Compiled to assembly; build.mk turns the `->NAME value`
+ * lines into a header.
+ */
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/percpu.h"
 
-#define DEFINE(name, value)      __asm__ volatile("\n.ascii \"->" #name " %0\"" ::"i"(value))
+#define DEFINE(name, value)       __asm__ volatile("\n.ascii \"->" #name " %0\"" ::"i"(value))
 #define OFFSET(name, type, field) DEFINE(name, offsetof(struct type, field))
 
 void asm_offsets(void);
@@ -27,5 +30,6 @@ void asm_offsets(void)
     OFFSET(REGS_RFLAGS, cpu_user_regs, rflags);
     OFFSET(REGS_RSP, cpu_user_regs, rsp);
     OFFSET(REGS_END, cpu_user_regs, es); /* end of what the processor and the stubs push */
-    DEFINE(CONTEXT_STACK_TOP, (long)offsetof(struct vcpu_context, stack_top) - (long)offsetof(struct vcpu_context, regs));
+    DEFINE(CONTEXT_STACK_TOP,
+           (long)offsetof(struct vcpu_context, stack_top) - (long)offsetof(struct vcpu_context, regs));
 }

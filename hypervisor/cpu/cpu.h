@@ -13,9 +13,14 @@ void gdt_page_init(uint64_t *gdt, struct tss *tss);
 void ldt_descriptor_set(uint64_t *gdt, unsigned long base, unsigned entries);
 /* Loads GDTR: base of the table whose entry at 0xe000 is our page. */
 void gdt_load(unsigned long base);
-/* The same of this processor's own page, which every address space shows: where no vCPU's block is in reach. */
+/*
+ * The same of this processor's own page, which every address space shows: where no vCPU's block is in reach.
+ */
 void gdt_load_own(void);
-/* Control registers, descriptor tables and system-call registers of the processor that runs this, on its own block. */
+/*
+ * Control registers, descriptor tables and system-call registers of the processor that runs this, on its own
+ * block.
+ */
 void cpu_init_local(void);
 
 /* A guest's registers as the hypervisor's log shows them; regs: saved frame. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables and the system registers of one processor. The GDT that a guest runs on lies in its vCPU's block: 14 pages of the
- * guest's, then this processor's own page (AMD64 APM 2, 4.7 and 4.8; Intel SDM 3, 3.4 and 3.5).
+ * Descriptor tables and the system registers of one processor. The GDT that a guest runs on lies in its
+ * vCPU's block: 14 pages of the guest's, then this processor's own page (AMD64 APM 2, 4.7 and 4.8; Intel SDM
+ * 3, 3.4 and 3.5).
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/cpu/selectors.h"
@@ -74,10 +75,11 @@ static void system_descriptor(uint64_t *slot, unsigned long base, unsigned limit
 
 void gdt_page_init(uint64_t *gdt, struct tss *tss)
 {
-#define SLOT(sel) (((sel) - GDT_OUR_FIRST) / 8)
+#define SLOT(sel) (((sel)-GDT_OUR_FIRST) / 8)
     gdt[SLOT(SEL_HV_CS & ~7)] = 0x00af9b000000ffff;
     gdt[SLOT(SEL_HV_SS & ~7)] = 0x00cf93000000ffff;
-    gdt[SLOT(0xe018)] = 0x00cfbb000000ffff; /* ring 1: the ABI's 32-bit kernels; here so that selectors are as on Xen */
+    /* ring 1: the ABI's 32-bit kernels; here so that selectors are as on Xen */
+    gdt[SLOT(0xe018)] = 0x00cfbb000000ffff;
     gdt[SLOT(SEL_GUEST_CS32 & ~7)] = 0x00cffb000000ffff;
     gdt[SLOT(SEL_GUEST_SS32 & ~7)] = 0x00cff3000000ffff;
     gdt[SLOT(SEL_GUEST_CS64 & ~7)] = 0x00affb000000ffff;

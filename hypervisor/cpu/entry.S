@@ -2,16 +2,17 @@
 /*
  * The way in and out. Interrupts stay off on every path.
  *
- * From a guest, the processor (or the code below, for SYSCALL) pushes onto the running vCPU's context: TSS.rsp0 and percpu.regs_top are
- * the end of its frame, so that the registers land where they are kept. Then the processor's own stack is taken up, empty: the word
- * below the frame says where it is. Whatever was on it is gone: the hypervisor keeps nothing on a stack across guest code.
+ * From a guest, the processor (or the code below, for SYSCALL) pushes onto the running vCPU's context:
+ * TSS.rsp0 and percpu.regs_top are the end of its frame, so that the registers land where they are kept. Then
+ * the processor's own stack is taken up, empty: the word below the frame says where it is. Whatever was on it
+ * is gone: the hypervisor keeps nothing on a stack across guest code.
  *
- * From the hypervisor itself (faults in guest_copy, interrupts in the idle loop and at preemption points), the frame goes onto the
- * current stack. One place is special: the iretq to a guest may fault on what the guest made of its selectors, with rsp inside the
- * context; iret_fault rebuilds the frame and hands it to C.
+ * From the hypervisor itself (faults in guest_copy, interrupts in the idle loop and at preemption points),
+ * the frame goes onto the current stack. One place is special: the iretq to a guest may fault on what the
+ * guest made of its selectors, with rsp inside the context; iret_fault rebuilds the frame and hands it to C.
  *
- * NMI, double fault, machine check and debug exceptions have stacks of their own (IST), because they can strike before SYSCALL's first
- * instructions have found a stack.
+ * NMI, double fault, machine check and debug exceptions have stacks of their own (IST), because they can
+ * strike before SYSCALL's first instructions have found a stack.
  */
 #include "asm_offsets.h"
 #include "hypervisor/include/layout.h"
@@ -118,7 +119,9 @@ syscall_common:
     movq %r10, %rcx
     call *(%r11, %rax, 8)
     movq %rax, REGS_RAX(%r12)
-/* The short way back of a hypercall: by SYSRET when nothing is pending and the frame is as SYSCALL left it. */
+/*
+ * The short way back of a hypercall: by SYSRET when nothing is pending and the frame is as SYSCALL left it.
+ */
     cmpl $0, PERCPU_HAZARD(%rbx)
     jne exit_slow
     movq VCPU_INFO(%rbp), %rdx
@@ -224,8 +227,8 @@ trap_hypervisor:
     iretq
 
 /*
- * The iretq to a guest faulted. All registers but rsp (and rax, just pushed) are the guest's. The interrupted rsp points to the frame's
- * rip: put vector and error code below it, and the registers below those again.
+ * The iretq to a guest faulted. All registers but rsp (and rax, just pushed) are the guest's. The interrupted
+ * rsp points to the frame's rip: put vector and error code below it, and the registers below those again.
  */
 iret_fault:
     movq REGS_RSP - REGS_VECTOR + 4 + 8(%rsp), %rax

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FPU state: saved and loaded on every context switch, whoever used it (lazy switching leaks). With XSAVE all states that guests
- * may enable are switched under the full mask, whatever XCR0 the guest set; else FXSAVE.
+ * FPU state: saved and loaded on every context switch, whoever used it (lazy switching leaks). With XSAVE all
+ * states that guests may enable are switched under the full mask, whatever XCR0 the guest set; else FXSAVE.
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/include/platform.h"

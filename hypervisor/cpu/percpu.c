@@ -25,9 +25,11 @@ static int map_pages(unsigned long block, unsigned page, unsigned n, uint64_t fl
 
 int percpu_create(unsigned cpu, uint32_t apic_id)
 {
-    static const uint8_t stacks[][2] = {
-        {PERCPU_NMI_PAGE, 1}, {PERCPU_DF_PAGE, 1}, {PERCPU_MC_PAGE, 1}, {PERCPU_DB_PAGE, 1},
-        {PERCPU_STACK_PAGE, PERCPU_STACK_PAGES}};
+    static const uint8_t stacks[][2] = {{PERCPU_NMI_PAGE, 1},
+                                        {PERCPU_DF_PAGE, 1},
+                                        {PERCPU_MC_PAGE, 1},
+                                        {PERCPU_DB_PAGE, 1},
+                                        {PERCPU_STACK_PAGE, PERCPU_STACK_PAGES}};
     unsigned long block = PERCPU_BASE + cpu * (unsigned long)PERCPU_SIZE;
     struct percpu *p = percpu_of(cpu);
     int rc = map_pages(block, PERCPU_DATA_PAGE, PERCPU_DATA_PAGES, PTE_HV_RW | hv_nx);

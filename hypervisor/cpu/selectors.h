@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Selectors. A guest's GDT has 14 pages of its own; the ABI reserves what follows, from selector 0xe000 on, for us, and fixes
- * the guest's flat segments there (arch-x86/xen-x86_64.h, FLAT_RING3_*).
+ * Selectors. A guest's GDT has 14 pages of its own; the ABI reserves what follows, from selector 0xe000 on,
+ * for us, and fixes the guest's flat segments there (arch-x86/xen-x86_64.h, FLAT_RING3_*).
  */
 #ifndef HYPERVISOR_CPU_SELECTORS_H
 #define HYPERVISOR_CPU_SELECTORS_H

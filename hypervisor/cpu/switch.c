@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The context switch. General registers need none: entry.S saved them where they belong. What remains is segment selectors and bases, FPU,
- * debug registers, GDT and LDT, address space. The idle vCPU has none of it and runs on the idle tables.
+ * The context switch. General registers need none: entry.S saved them where they belong. What remains is
+ * segment selectors and bases, FPU, debug registers, GDT and LDT, address space. The idle vCPU has none of it
+ * and runs on the idle tables.
  *
  * The processor's stack held copies of prev's registers; before another domain's code runs, it is cleared.
  */
@@ -15,8 +16,8 @@
 #include "hypervisor/mm/paging.h"
 #include "hypervisor/pv/pv.h"
 
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
+#define MSR_FS_BASE  0xc0000100
+#define MSR_GS_BASE  0xc0000101
 #define MSR_GS_OTHER 0xc0000102 /* the inactive mode's: SWAPGS exchanges them (pv_toggle_mode) */
 
 static void segments_save(struct vcpu *v)
@@ -33,21 +34,21 @@ static void segments_save(struct vcpu *v)
 }
 
 /* Loads one selector; a bad one becomes 0 and is reported. */
-#define LOAD_SELECTOR(reg, value)                                                                                      \
-    ({                                                                                                                 \
-        unsigned failed_ = 0;                                                                                          \
-        unsigned value_ = (value);                                                                                     \
-        __asm__ volatile("1:\tmov %1, %%" #reg "\n\t"                                                                  \
-                         "jmp 3f\n"                                                                                    \
-                         "2:\tmovl $1, %0\n\t"                                                                         \
-                         "xorl %1, %1\n\t"                                                                             \
-                         "mov %1, %%" #reg "\n"                                                                        \
-                         "3:\n\t"                                                                                      \
-                         ".pushsection .ex_table, \"a\"\n\t"                                                           \
-                         ".quad 1b, 2b\n\t"                                                                            \
-                         ".popsection"                                                                                 \
-                         : "+r"(failed_), "+r"(value_));                                                               \
-        failed_;                                                                                                       \
+#define LOAD_SELECTOR(reg, value)                                                                            \
+    ({                                                                                                       \
+        unsigned failed_ = 0;                                                                                \
+        unsigned value_ = (value);                                                                           \
+        __asm__ volatile("1:\tmov %1, %%" #reg "\n\t"                                                        \
+                         "jmp 3f\n"                                                                          \
+                         "2:\tmovl $1, %0\n\t"                                                               \
+                         "xorl %1, %1\n\t"                                                                   \
+                         "mov %1, %%" #reg "\n"                                                              \
+                         "3:\n\t"                                                                            \
+                         ".pushsection .ex_table, \"a\"\n\t"                                                 \
+                         ".quad 1b, 2b\n\t"                                                                  \
+                         ".popsection"                                                                       \
+                         : "+r"(failed_), "+r"(value_));                                                     \
+        failed_;                                                                                             \
     })
 
 static void segments_restore(struct vcpu *v)
@@ -113,7 +114,10 @@ static void enter(struct vcpu *v)
     segments_restore(v);
 }
 
-/* Everything below the current frame on this stack, as far as it is used in practice, is old registers and copies. */
+/*
+ * Everything below the current frame on this stack, as far as it is used in practice, is old registers and
+ * copies.
+ */
 static void stack_clear(void)
 {
     unsigned long sp;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traps and interrupts after entry.S has stored the registers: which guest exception goes where, what a fault of our own means, and the
- * work before a return to a guest.
+ * Traps and interrupts after entry.S has stored the registers: which guest exception goes where, what a fault
+ * of our own means, and the work before a return to a guest.
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/include/assert.h"
@@ -88,7 +88,8 @@ void registers_dump(const struct cpu_user_regs *r)
             (unsigned long)r->rbp, (unsigned long)r->r8);
     log_err("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", (unsigned long)r->r9, (unsigned long)r->r10,
             (unsigned long)r->r11, (unsigned long)r->r12);
-    log_err("  r13 %016lx r14 %016lx r15 %016lx", (unsigned long)r->r13, (unsigned long)r->r14, (unsigned long)r->r15);
+    log_err("  r13 %016lx r14 %016lx r15 %016lx", (unsigned long)r->r13, (unsigned long)r->r14,
+            (unsigned long)r->r15);
 }
 
 static bool fixup_found(struct cpu_user_regs *regs)
@@ -128,10 +129,11 @@ void hypervisor_trap(struct cpu_user_regs *regs)
     if (fixup_found(regs)) {
         return;
     }
-    log_err("hypervisor fault: vector %u error code %#x cr2 %016lx processor %u", vector, regs->error_code, cr2,
-            this_cpu()->cpu);
+    log_err("hypervisor fault: vector %u error code %#x cr2 %016lx processor %u", vector, regs->error_code,
+            cr2, this_cpu()->cpu);
     registers_dump(regs);
-    panic("fault in the hypervisor at %p (image offset %#lx)", (void *)regs->rip, (unsigned long)regs->rip - IMAGE_BASE);
+    panic("fault in the hypervisor at %p (image offset %#lx)", (void *)regs->rip,
+          (unsigned long)regs->rip - IMAGE_BASE);
 }
 
 /* What other processors and timers asked of this vCPU. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Birth of domains and vCPUs. A domain owns, besides its memory: struct domain, a shared info page, the tables of its per-domain area, ports and grants
- * (on demand), and for each vCPU struct vcpu, a context page, a trap table and its FPU area; all counted in heap_pages.
+ * Birth of domains and vCPUs. A domain owns, besides its memory: struct domain, a shared info page, the
+ * tables of its per-domain area, ports and grants (on demand), and for each vCPU struct vcpu, a context page,
+ * a trap table and its FPU area; all counted in heap_pages.
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/domain/create.h"
@@ -184,7 +185,8 @@ static int domain_init(struct domain *d, unsigned max_vcpus)
     return rc;
 }
 
-struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_pages, bool privileged, int *rc)
+struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_pages, bool privileged,
+                             int *rc)
 {
     struct domain *d;
 
@@ -262,8 +264,8 @@ static int guest_vcpu_init(struct vcpu *v)
     struct vcpu_context *ctx;
 
     v->ctx = (struct vcpu_context *)(VCPU_BLOCK(v->id) + VCPU_REGS_PAGE * PAGE_SIZE);
-    if (block_page(v, VCPU_REGS_PAGE, &v->ctx_mfn) != 0 || block_page(v, VCPU_TRAPS_PAGE, &v->traps_mfn) != 0 ||
-        fpu_create(v) != 0) {
+    if (block_page(v, VCPU_REGS_PAGE, &v->ctx_mfn) != 0 ||
+        block_page(v, VCPU_TRAPS_PAGE, &v->traps_mfn) != 0 || fpu_create(v) != 0) {
         return -ENOMEM;
     }
     pv_gdt_init(v);

@@ -14,15 +14,19 @@ void idle_domain_create(unsigned cpus);
 int idle_vcpu_create(unsigned cpu);
 
 /*
- * A new domain without memory and vCPUs, DOMAIN_BUILDING, found by its id from now on. max_pages: limit of its memory. *rc:
- * -EEXIST, -ENOMEM, -EINVAL. NULL on failure. The caller holds the creation reference, which the end of the domain drops.
+ * A new domain without memory and vCPUs, DOMAIN_BUILDING, found by its id from now on. max_pages: limit of
+ * its memory. *rc: -EEXIST, -ENOMEM, -EINVAL. NULL on failure. The caller holds the creation reference, which
+ * the end of the domain drops.
  */
-struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_pages, bool privileged, int *rc);
-/* A new vCPU with an empty context, offline (PAUSE_DOWN). 0, -EEXIST, -EINVAL, -ENOMEM. LOCK_DOMAIN not held. */
+struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_pages, bool privileged,
+                             int *rc);
+/*
+ * A new vCPU with an empty context, offline (PAUSE_DOWN). 0, -EEXIST, -EINVAL, -ENOMEM. LOCK_DOMAIN not held.
+ */
 int vcpu_create(struct domain *d, unsigned id);
 /*
- * First phase of the end: vCPUs stop, mappings and references go. Preemptible: -EAGAIN, call again. The frames leave with their last
- * reference; the last domain_put() frees the rest.
+ * First phase of the end: vCPUs stop, mappings and references go. Preemptible: -EAGAIN, call again. The
+ * frames leave with their last reference; the last domain_put() frees the rest.
  */
 int domain_kill(struct domain *d);
 
@@ -32,7 +36,9 @@ int domain_kill(struct domain *d);
 struct vcpu_context *vcpu_context_map(const struct vcpu *v);
 void vcpu_context_unmap(const struct vcpu_context *ctx);
 
-/* Builds and starts the initial domain from the boot modules; panics with the reason when it cannot be built. */
+/*
+ * Builds and starts the initial domain from the boot modules; panics with the reason when it cannot be built.
+ */
 void initial_domain_build(void);
 
 #endif

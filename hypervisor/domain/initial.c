@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The initial domain: the first boot module is its kernel, the second its initrd. pvboot lays it out and writes its memory, through the identity map that
- * still stands; here frames are allocated, typed and counted as if the guest's own tables had been vetted entry by entry.
+ * The initial domain: the first boot module is its kernel, the second its initrd. pvboot lays it out and
+ * writes its memory, through the identity map that still stands; here frames are allocated, typed and counted
+ * as if the guest's own tables had been vetted entry by entry.
  */
 #include "hypervisor/cpu/selectors.h"
 #include "hypervisor/domain/create.h"
@@ -18,9 +19,9 @@
 #include "hypervisor/pv/pv.h"
 #include "pvboot/build.h"
 
-#define MAX_EXTENTS    64
-#define RESERVE_MAX    (128ul << (20 - PAGE_SHIFT))
-#define RESERVE_FACTOR 16
+#define MAX_EXTENTS           64
+#define RESERVE_MAX           (128ul << (20 - PAGE_SHIFT))
+#define RESERVE_FACTOR        16
 #define ADDRESS_BITS_IDENTITY 32
 
 /* The domain's memory: runs of frames. */
@@ -62,7 +63,9 @@ static void memory_allocate(struct domain *d, struct extents *x, uint64_t from, 
             from += 1ul << order;
             n -= 1ul << order;
         } else if (order-- == 0) {
-            panic("not enough memory for the initial domain: %lu KiB are missing; give dom0_mem= less, or the machine more", n * 4);
+            panic("not enough memory for the initial domain: %lu KiB are missing; give dom0_mem= less, or "
+                  "the machine more",
+                  n * 4);
         }
     }
 }
@@ -104,9 +107,13 @@ static void table_account(struct extents *x, uint64_t page, unsigned level)
     struct frame *f = frame_of(mfn(op_mfn(x, page, &run)));
     bool root = level == 4;
 
-    /* The owner's reference, the read-only mapping, the entry above; the root instead has its pin and the base pointer. */
+    /*
+     * The owner's reference, the read-only mapping, the entry above; the root instead has its pin and the
+     * base pointer.
+     */
     f->own += root ? 2 : 1;
-    f->type = (uint64_t)level << FRAME_TYPE_SHIFT | FRAME_VALIDATED | (root ? FRAME_PINNED | 2 * FRAME_COUNT_ONE : FRAME_COUNT_ONE);
+    f->type = (uint64_t)level << FRAME_TYPE_SHIFT | FRAME_VALIDATED |
+              (root ? FRAME_PINNED | 2 * FRAME_COUNT_ONE : FRAME_COUNT_ONE);
 }
 
 static void types_account(struct extents *x, const struct pvboot_mapping *map)
@@ -174,7 +181,8 @@ static void check(enum pvboot_code code, const struct pvboot_error *err)
     }
 }
 
-static void domain_memory_build(struct domain *d, const struct pvboot_build_args *args, struct pvboot_start *start)
+static void domain_memory_build(struct domain *d, const struct pvboot_build_args *args,
+                                struct pvboot_start *start)
 {
     static struct extents x;
     static const struct pvboot_ops ops = {op_mfn, op_map, op_unmap};
@@ -213,7 +221,8 @@ void initial_domain_build(void)
     check(pvboot_notes_parse(&notes, &elf, true, &err), &err);
     check(pvboot_layout(&layout, &notes, &want, &err), &err);
 
-    d = domain_create(0, options.dom0_max_vcpus ? options.dom0_max_vcpus : cpu_count(), UINT32_MAX, true, &rc);
+    d = domain_create(0, options.dom0_max_vcpus ? options.dom0_max_vcpus : cpu_count(), UINT32_MAX, true,
+                      &rc);
     if (!d) {
         panic("the initial domain cannot be created: error %d", rc);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ends that a domain can come to while the host goes on: shutdown, with a reason for the toolstack, and crash, with a dump for people. When the
- * initial domain ends, the machine does.
+ * The ends that a domain can come to while the host goes on: shutdown, with a reason for the toolstack, and
+ * crash, with a dump for people. When the initial domain ends, the machine does.
  */
 #include <stdarg.h>
 
@@ -19,9 +19,10 @@
 
 static const char *reason_name(unsigned reason)
 {
-    static const char *const name[] = {[SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
-                                       [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
-                                       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset"};
+    static const char *const name[] = {
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
+        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
+        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset"};
 
     return reason < ARRAY_SIZE(name) ? name[reason] : "unknown reason";
 }

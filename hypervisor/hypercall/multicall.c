@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * multicall (xen.h, struct multicall_entry): a list of calls in one. Preemptible between calls; a call that wants to be continued is written
- * back to its entry with the arguments to go on with.
+ * multicall (xen.h, struct multicall_entry): a list of calls in one. Preemptible between calls; a call that
+ * wants to be continued is written back to its entry with the arguments to go on with.
  */
 #include "hypervisor/hypercall/multicall.h"
 #include "hypervisor/include/domain.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All hypercalls, one row each; entry.S indexes the table with rax and passes rdi, rsi, rdx, r10, r8 as the C arguments. What is not here is
- * -ENOSYS, as on a Xen without that feature.
+ * All hypercalls, one row each; entry.S indexes the table with rax and passes rdi, rsi, rdx, r10, r8 as the C
+ * arguments. What is not here is -ENOSYS, as on a Xen without that feature.
  */
 #include <stdarg.h>
 

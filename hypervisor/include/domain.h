@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains and vCPUs. What is secret to a domain (registers, FPU state, descriptors, callbacks) lives in struct
- * vcpu_context, in the domain's own per-domain area; struct domain and struct vcpu hold the rest and are visible
- * to the hypervisor everywhere. Fields stand under the lock that guards them.
+ * Domains and vCPUs. What is secret to a domain (registers, FPU state, descriptors, callbacks) lives in
+ * struct vcpu_context, in the domain's own per-domain area; struct domain and struct vcpu hold the rest and
+ * are visible to the hypervisor everywhere. Fields stand under the lock that guards them.
  */
 #ifndef HYPERVISOR_DOMAIN_H
 #define HYPERVISOR_DOMAIN_H
@@ -33,18 +33,19 @@ struct guest_callback {
 };
 
 /*
- * A vCPU's architectural state: one page (VCPU_REGS_PAGE) of its block. Only reachable while its domain's area is
- * active, or by vcpu_context_map().
+ * A vCPU's architectural state: one page (VCPU_REGS_PAGE) of its block. Only reachable while its domain's
+ * area is active, or by vcpu_context_map().
  */
 struct vcpu_context {
     uint64_t stack_top;        /* of the processor that runs the vCPU; read by the entry code at regs - 8 */
     struct cpu_user_regs regs; /* the ABI's frame; es, ds, fs, gs are filled on a context switch only */
 
     unsigned long fs_base, gs_base_kernel, gs_base_user; /* current while v does not run */
-    unsigned long dr[8];                                 /* dr5: enabled I/O breakpoints, which are not real */
-    unsigned long cr0_ts;                                /* X86_CR0_TS when set by fpu_taskswitch */
-    unsigned long cr4;                                   /* what the guest wrote, of the bits it may */
-    unsigned long kernel_ss, kernel_sp;                  /* stack_switch */
+    /* dr5: enabled I/O breakpoints, which are not real */
+    unsigned long dr[8];
+    unsigned long cr0_ts;               /* X86_CR0_TS when set by fpu_taskswitch */
+    unsigned long cr4;                  /* what the guest wrote, of the bits it may */
+    unsigned long kernel_ss, kernel_sp; /* stack_switch */
     struct guest_callback event, failsafe, syscall, syscall32, sysenter;
 
     unsigned long gdt_entries;
@@ -53,9 +54,9 @@ struct vcpu_context {
     unsigned ldt_entries;
     unsigned ldt_mapped; /* a bit for each LDT page that is mapped (and counted) */
 
-    unsigned iopl;              /* 0..3, virtual */
-    uint64_t iobmp;             /* guest virtual address of the port bitmap, 0: none */
-    unsigned iobmp_limit;       /* ports */
+    unsigned iopl;        /* 0..3, virtual */
+    uint64_t iobmp;       /* guest virtual address of the port bitmap, 0: none */
+    unsigned iobmp_limit; /* ports */
     uint64_t xcr0, xcr0_accum;
 };
 _Static_assert(sizeof(struct vcpu_context) <= PAGE_SIZE, "one page (layout.h)");
@@ -63,14 +64,17 @@ _Static_assert((offsetof(struct vcpu_context, regs) + offsetof(struct cpu_user_r
                "the processor aligns the stack that it pushes an exception frame to");
 _Static_assert(sizeof(trap_info_t) * 256 == PAGE_SIZE, "the trap table is one page (layout.h)");
 
-/* vcpu.pending: work for a vCPU before it runs guest code again. Set by anyone (atomic), then HAZARD_VCPU where it runs. */
-#define VCPU_EVENTS  (1u << 0) /* domain.inbox has events that other domains sent */
-#define VCPU_TIMER   (1u << 1) /* a timer of the vCPU's expired: VIRQ_TIMER is due */
-#define VCPU_CLOCK   (1u << 2) /* the published time is stale */
-#define VCPU_KILLED  (1u << 3) /* the domain is dying: do not return to it */
-#define VCPU_FLUSH   (1u << 4) /* flush the TLB before guest code runs */
+/*
+ * vcpu.pending: work for a vCPU before it runs guest code again. Set by anyone (atomic), then HAZARD_VCPU
+ * where it runs.
+ */
+#define VCPU_EVENTS   (1u << 0) /* domain.inbox has events that other domains sent */
+#define VCPU_TIMER    (1u << 1) /* a timer of the vCPU's expired: VIRQ_TIMER is due */
+#define VCPU_CLOCK    (1u << 2) /* the published time is stale */
+#define VCPU_KILLED   (1u << 3) /* the domain is dying: do not return to it */
+#define VCPU_FLUSH    (1u << 4) /* flush the TLB before guest code runs */
 #define VCPU_RUNSTATE (1u << 5) /* publish the run state: runstate_publish() */
-#define VCPU_NMI     (1u << 6) /* VCPUOP_send_nmi: trap 2 */
+#define VCPU_NMI      (1u << 6) /* VCPUOP_send_nmi: trap 2 */
 #define VCPU_PERIODIC (1u << 7) /* the period of its timer was changed: vcpu_periodic_update() */
 
 enum vcpu_state {
@@ -81,10 +85,10 @@ enum vcpu_state {
 };
 
 /* Why a vCPU may not run, whatever events say (vcpu.pause_flags): it runs when this is 0. */
-#define PAUSE_DOWN     (1u << 0) /* VCPUOP_down, or not yet initialised */
-#define PAUSE_DOMAIN   (1u << 1) /* its domain is paused, shut down or dying */
-#define PAUSE_CONTROL  (1u << 2) /* the hypervisor inspects it */
-#define PAUSE_BLOCKED  (1u << 3) /* waits for an event; sched_wake() clears it */
+#define PAUSE_DOWN    (1u << 0) /* VCPUOP_down, or not yet initialised */
+#define PAUSE_DOMAIN  (1u << 1) /* its domain is paused, shut down or dying */
+#define PAUSE_CONTROL (1u << 2) /* the hypervisor inspects it */
+#define PAUSE_BLOCKED (1u << 3) /* waits for an event; sched_wake() clears it */
 
 struct vcpu {
     struct domain *domain;
@@ -95,10 +99,11 @@ struct vcpu {
 
     /* Mode and tables: changed by the vCPU itself, or while it does not run. */
     bool kernel_mode;
-    bool initialised; /* VCPUOP_initialise was done (vCPU 0: by the builder) */
-    unsigned gdt_cpu; /* 1 + processor whose GDT page its block shows; 0: none */
+    bool initialised;           /* VCPUOP_initialise was done (vCPU 0: by the builder) */
+    unsigned gdt_cpu;           /* 1 + processor whose GDT page its block shows; 0: none */
     mfn_t cr3_kernel, cr3_user; /* pinned by a type reference; MFN_INVALID: none */
-    mfn_t old_table; /* a table whose teardown was preempted: finished before the next MMU call; MFN_INVALID: none */
+    /* a table whose teardown was preempted: finished before the next MMU call; MFN_INVALID: none */
+    mfn_t old_table;
     uint64_t *window_ptes; /* heap address of the page-table entries of its windows */
 
     /* Info areas. */
@@ -122,9 +127,9 @@ struct vcpu {
 
     /* Events (event/), under domain.event_lock. */
     uint32_t virq_port[NR_VIRQS];
-    struct list poll_link;  /* in domain.pollers while polling */
-    bool polling;           /* in SCHEDOP_poll */
-    uint32_t poll_port;     /* the one port that it waits for; 0: any */
+    struct list poll_link; /* in domain.pollers while polling */
+    bool polling;          /* in SCHEDOP_poll */
+    uint32_t poll_port;    /* the one port that it waits for; 0: any */
 
     /* Timers (domain/vcpu_timer.c). */
     struct timer singleshot, periodic, poll_timer;
@@ -150,26 +155,27 @@ static inline void *vcpu_fpu(const struct vcpu *v)
 
 enum domain_state { DOMAIN_BUILDING, DOMAIN_ALIVE, DOMAIN_SHUTDOWN, DOMAIN_DYING, DOMAIN_DEAD };
 
-#define VM_ASSIST_VALID ((1ul << VMASST_TYPE_4gb_segments) | (1ul << VMASST_TYPE_4gb_segments_notify) |                \
-                         (1ul << VMASST_TYPE_writable_pagetables) | (1ul << VMASST_TYPE_pae_extended_cr3) |            \
-                         (1ul << VMASST_TYPE_architectural_iopl) | (1ul << VMASST_TYPE_runstate_update_flag) |         \
-                         (1ul << VMASST_TYPE_m2p_strict))
+#define VM_ASSIST_VALID                                                                                      \
+    ((1ul << VMASST_TYPE_4gb_segments) | (1ul << VMASST_TYPE_4gb_segments_notify) |                          \
+     (1ul << VMASST_TYPE_writable_pagetables) | (1ul << VMASST_TYPE_pae_extended_cr3) |                      \
+     (1ul << VMASST_TYPE_architectural_iopl) | (1ul << VMASST_TYPE_runstate_update_flag) |                   \
+     (1ul << VMASST_TYPE_m2p_strict))
 
 struct domain {
     domid_t id;
     bool privileged; /* the initial (control) domain */
     bool is_idle;
-    uint32_t refs; /* atomic; freed when the last goes */
+    uint32_t refs;    /* atomic; freed when the last goes */
     struct list link; /* in the list of domains, LOCK_DOMAIN_LIST */
 
     /* lock: life cycle. */
     struct spinlock lock;
     enum domain_state state;
-    unsigned shutdown_code;  /* SHUTDOWN_* */
-    unsigned exit_status;    /* CORACLE_OP_EXIT_STATUS; ~0u: none */
-    unsigned nr_vcpus;       /* vCPUs that exist */
+    unsigned shutdown_code; /* SHUTDOWN_* */
+    unsigned exit_status;   /* CORACLE_OP_EXIT_STATUS; ~0u: none */
+    unsigned nr_vcpus;      /* vCPUs that exist */
     unsigned max_vcpus;
-    struct vcpu **vcpu;      /* max_vcpus entries */
+    struct vcpu **vcpu; /* max_vcpus entries */
     unsigned long vm_assist;
     uint8_t handle[16];
 
@@ -183,9 +189,9 @@ struct domain {
 
     /* list_lock: the frames. */
     struct spinlock list_lock;
-    uint32_t frames;    /* head of the list through the frame table (index, 0: empty) */
+    uint32_t frames; /* head of the list through the frame table (index, 0: empty) */
     unsigned long tot_pages, max_pages;
-    unsigned long heap_pages; /* of the hypervisor's own that serve this domain */
+    unsigned long heap_pages;          /* of the hypervisor's own that serve this domain */
     uint64_t dirty_cpus[CPU_MAX / 64]; /* processors whose TLB may hold its entries: atomic */
 
     /* event_lock: see event/port.h. */
@@ -197,7 +203,8 @@ struct domain {
     unsigned reset_next;                   /* where EVTCHNOP_reset goes on; 0: none under way */
     struct list pollers;                   /* vCPUs in SCHEDOP_poll */
     uint64_t inbox_sel;                    /* atomic: words of inbox that have bits */
-    uint64_t inbox[EVTCHN_2L_NR_CHANNELS / 64]; /* atomic: events that other domains sent, not yet in the shared info */
+    /* atomic: events that other domains sent, not yet in the shared info */
+    uint64_t inbox[EVTCHN_2L_NR_CHANNELS / 64];
 
     /* Grants: see grant/grant.h. */
     struct grant_table *grants;
@@ -220,32 +227,35 @@ static inline struct domain *current_domain(void)
 }
 
 /*
- * Find a domain and take a reference; DOMID_SELF is the caller's own. NULL: none, or dying. The caller ends with
- * domain_put(). Takes LOCK_DOMAIN_LIST.
+ * Find a domain and take a reference; DOMID_SELF is the caller's own. NULL: none, or dying. The caller ends
+ * with domain_put(). Takes LOCK_DOMAIN_LIST.
  */
 struct domain *domain_get(domid_t id);
 void domain_put(struct domain *d);
 
 /*
- * Ends a guest's life: its vCPUs stop, registers and a stack dump go to the console, the domain is shut down with
- * SHUTDOWN_crash. The caller returns as usual; the vCPU does not run again. fmt says why. Any lock below LOCK_DOMAIN
- * may not be held.
+ * Ends a guest's life: its vCPUs stop, registers and a stack dump go to the console, the domain is shut down
+ * with SHUTDOWN_crash. The caller returns as usual; the vCPU does not run again. fmt says why. Any lock below
+ * LOCK_DOMAIN may not be held.
  */
 void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* SCHEDOP_shutdown: stops all vCPUs, records the reason; the initial domain takes the machine along. LOCK_DOMAIN. */
+/*
+ * SCHEDOP_shutdown: stops all vCPUs, records the reason; the initial domain takes the machine along.
+ * LOCK_DOMAIN.
+ */
 void domain_shutdown(struct domain *d, unsigned reason);
 
 /*
- * Tell a vCPU that there is work (VCPU_* bits): sets vcpu.pending, and where it runs raises HAZARD_VCPU. Does not wake
- * a blocked vCPU: sched_wake() does. Any context.
+ * Tell a vCPU that there is work (VCPU_* bits): sets vcpu.pending, and where it runs raises HAZARD_VCPU. Does
+ * not wake a blocked vCPU: sched_wake() does. Any context.
  */
 void vcpu_raise(struct vcpu *v, uint32_t bits);
 
 /*
- * Sets a vCPU's complete state from the ABI's structure, after checking it as Xen does: selectors, canonical addresses, page-table
- * root, GDT frames. v does not run; for another domain's vCPU call it in a private section. 0, -EINVAL, -EAGAIN (page-table
- * validation was preempted: call again).
+ * Sets a vCPU's complete state from the ABI's structure, after checking it as Xen does: selectors, canonical
+ * addresses, page-table root, GDT frames. v does not run; for another domain's vCPU call it in a private
+ * section. 0, -EINVAL, -EAGAIN (page-table validation was preempted: call again).
  */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 
@@ -255,7 +265,10 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned id)
     return id < d->max_vcpus ? d->vcpu[id] : NULL;
 }
 
-/* The domain that was started at boot; it is told of VIRQ_CONSOLE and takes the machine along when it shuts down. */
+/*
+ * The domain that was started at boot; it is told of VIRQ_CONSOLE and takes the machine along when it shuts
+ * down.
+ */
 extern struct domain *initial_domain;
 
 #endif

@@ -3,7 +3,8 @@
  * The frame table: owner, type and two counts for every frame of RAM.
  *
  *   own   63 ALLOCATED  the owner's own reference stands (cleared once, when the owner gives the frame up)
- *         62 HYPER      shared page that the hypervisor made for the owner (shared info, grant table): never given back
+ *         62 HYPER      shared page that the hypervisor made for the owner (shared info, grant table): never
+ *                       given back
  *         61 DIRTY      free, but not scrubbed since somebody owned it
  *         60 FREE       head of a free block: bits 48..53 are its order
  *         47..32 owner  domid; DOMID_HYPERVISOR for the hypervisor's own
@@ -11,21 +12,26 @@
  *   type  63..61 type   FRAME_NONE, L1..L4, SEG, WRITABLE
  *         60 VALIDATED  contents are vetted for the type (page tables, descriptor pages)
  *         59 PINNED     MMUEXT_PIN holds one type reference
- *         58 PARTIAL    vetted (or torn down) in part: the entries below `stamp` hold references; the frame holds one count and
- *                       one plain reference for itself until a continuation finishes
+ *         58 PARTIAL    vetted (or torn down) in part: the entries below `stamp` hold references; the frame
+ *                       holds one count and one plain reference for itself until a continuation finishes
  *         57 TEARDOWN   with PARTIAL: on its way down, nobody may get the type
  *         56..32 count  type references
- *         31..0  stamp  tlb_clock when count fell to 0 (what stale TLB entries may remain), or PARTIAL's progress
+ *         31..0  stamp  tlb_clock when count fell to 0 (what stale TLB entries may remain), or PARTIAL's
+ *                       progress
  *   next, prev          link in the owner's list, or in a free list
  *
  * Invariants, which the model test checks after every operation:
  *   - refs >= count;  count > 0 implies a type other than FRAME_NONE;
- *   - a frame with a page-table or descriptor type and count > 0 has no writable reference: one type at a time;
- *   - VALIDATED page table: each present entry holds a reference (L1: a frame, with a writable type reference if the entry
- *     is writable; above: a type reference of the level below);
- *   - a frame changes owner or becomes free only at refs 0, hence count 0, hence unmapped and nobody's page table;
- *   - a type changes only at count 0, after stale TLB entries that were made under WRITABLE are flushed everywhere.
- * `own` and WRITABLE counts change by compare-and-swap; page-table and descriptor types under the owner's page_lock.
+ *   - a frame with a page-table or descriptor type and count > 0 has no writable reference: one type at a
+ *     time;
+ *   - VALIDATED page table: each present entry holds a reference (L1: a frame, with a writable type reference
+ *     if the entry is writable; above: a type reference of the level below);
+ *   - a frame changes owner or becomes free only at refs 0, hence count 0, hence unmapped and nobody's page
+ *     table;
+ *   - a type changes only at count 0, after stale TLB entries that were made under WRITABLE are flushed
+ *     everywhere.
+ * `own` and WRITABLE counts change by compare-and-swap; page-table and descriptor types under the owner's
+ * page_lock.
  */
 #ifndef HYPERVISOR_FRAME_H
 #define HYPERVISOR_FRAME_H
@@ -100,19 +106,25 @@ static inline unsigned frame_owner(const struct frame *f)
 }
 
 /*
- * Takes a reference on m if `owner` owns it. Any context, no lock. false: not RAM, free, another's, or too many
- * references.
+ * Takes a reference on m if `owner` owns it. Any context, no lock. false: not RAM, free, another's, or too
+ * many references.
  */
 bool frame_get(mfn_t m, domid_t owner);
-/* Gives one back; the last frees the frame (off the owner's list, scrubbed before another domain gets it). LOCK_PAGE_LIST. */
+/*
+ * Gives one back; the last frees the frame (off the owner's list, scrubbed before another domain gets it).
+ * LOCK_PAGE_LIST.
+ */
 void frame_put(mfn_t m);
 /*
- * Takes a type reference (and no plain one; the caller holds or takes that). WRITABLE: no lock, 0 or -EINVAL where the
- * frame has another type. Page-table and SEG types: owner's page_lock held; validates a fresh frame; 0, -EINVAL,
- * -EAGAIN (work bounded: validated in part, call again after a preemption point).
+ * Takes a type reference (and no plain one; the caller holds or takes that). WRITABLE: no lock, 0 or -EINVAL
+ * where the frame has another type. Page-table and SEG types: owner's page_lock held; validates a fresh
+ * frame; 0, -EINVAL, -EAGAIN (work bounded: validated in part, call again after a preemption point).
  */
 int frame_get_type(mfn_t m, struct domain *owner, uint64_t type);
-/* Gives a type reference back; a page table's last tears its entries' references down. -EAGAIN: in part, call again. */
+/*
+ * Gives a type reference back; a page table's last tears its entries' references down. -EAGAIN: in part, call
+ * again.
+ */
 int frame_put_type(mfn_t m, struct domain *owner);
 
 /* Both at once, for a mapping: a reference and, if writable, the WRITABLE type. 0, -EINVAL. */
@@ -122,22 +134,29 @@ void frame_put_mapping(mfn_t m, bool writable);
 #define ALLOC_ZERO  1u /* contents are zero */
 #define ALLOC_LOW32 2u /* below 4 GiB */
 
-/* A block of 2^order frames for the hypervisor itself; refs 1, owner DOMID_HYPERVISOR. MFN_INVALID: none. LOCK_HEAP. */
+/*
+ * A block of 2^order frames for the hypervisor itself; refs 1, owner DOMID_HYPERVISOR. MFN_INVALID: none.
+ * LOCK_HEAP.
+ */
 mfn_t frame_alloc(unsigned order, unsigned flags);
 /* Gives back such a block. LOCK_HEAP. */
 void frame_free(mfn_t m, unsigned order);
 /*
- * A block for a domain's memory: counted in tot_pages, on its list, each frame ALLOCATED with one reference, type
- * FRAME_NONE. bits: address width limit of the whole block (64: none). -ENOMEM, -E2BIG for over max_pages: as MFN_INVALID.
- * Stale TLB entries are flushed; contents are no other domain's. LOCK_PAGE_LIST, LOCK_HEAP.
+ * A block for a domain's memory: counted in tot_pages, on its list, each frame ALLOCATED with one reference,
+ * type FRAME_NONE. bits: address width limit of the whole block (64: none). -ENOMEM, -E2BIG for over
+ * max_pages: as MFN_INVALID. Stale TLB entries are flushed; contents are no other domain's. LOCK_PAGE_LIST,
+ * LOCK_HEAP.
  */
 mfn_t frame_alloc_domain(struct domain *d, unsigned order, unsigned bits);
 /*
- * The owner gives up its own reference of m (decrease_reservation and the like): the frame leaves the domain once no
- * other reference is left. 0; -EINVAL: not its own, or given up before.
+ * The owner gives up its own reference of m (decrease_reservation and the like): the frame leaves the domain
+ * once no other reference is left. 0; -EINVAL: not its own, or given up before.
  */
 int frame_release(struct domain *d, mfn_t m);
-/* A zeroed page that the hypervisor shares with d (shared info, grant table): HYPER, owner d, not in tot_pages. */
+/*
+ * A zeroed page that the hypervisor shares with d (shared info, grant table): HYPER, owner d, not in
+ * tot_pages.
+ */
 mfn_t frame_alloc_shared(struct domain *d);
 /* Takes it back when d goes. */
 void frame_free_shared(struct domain *d, mfn_t m);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only door to guest memory. Addresses are the running guest's own, used with its own page tables (its kernel's); a
- * fault on the way is recovered and reported. Shared memory is read once: copy, then check the copy.
+ * The only door to guest memory. Addresses are the running guest's own, used with its own page tables (its
+ * kernel's); a fault on the way is recovered and reported. Shared memory is read once: copy, then check the
+ * copy.
  */
 #ifndef HYPERVISOR_GUEST_COPY_H
 #define HYPERVISOR_GUEST_COPY_H
@@ -13,8 +14,7 @@
 /* Is [a, a+n) canonical and outside the hypervisor's range, the M2P included? */
 static inline bool guest_range_ok(gva_t a, size_t n)
 {
-    return (a.v < 0x0000800000000000 && n <= 0x0000800000000000 - a.v) ||
-           (a.v >= HV_VIRT_END && n <= -a.v);
+    return (a.v < 0x0000800000000000 && n <= 0x0000800000000000 - a.v) || (a.v >= HV_VIRT_END && n <= -a.v);
 }
 
 /* Both return 0 or -EFAULT; on a fault part of dst may be written. n: bytes. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hypercalls: one function a call, one table row each (hypercall/table.c). Arguments arrive as the guest's
- * registers rdi, rsi, rdx, r10, r8; pointers among them are guest addresses (gva). Results are the ABI's: >= 0, or a negative
- * Xen errno (xen/errno.h values, XEN_ prefix dropped by errno.h of ours).
+ * registers rdi, rsi, rdx, r10, r8; pointers among them are guest addresses (gva). Results are the ABI's: >=
+ * 0, or a negative Xen errno (xen/errno.h values, XEN_ prefix dropped by errno.h of ours).
  */
 #ifndef HYPERVISOR_HYPERCALL_H
 #define HYPERVISOR_HYPERCALL_H
@@ -11,9 +11,10 @@
 #include "hypervisor/include/types.h"
 
 /*
- * Long calls stop at preemption points: preempt_due() lets interrupts in for a moment and says whether the processor is
- * wanted elsewhere. The call then stores its progress in its own arguments and returns hypercall_continue(): the guest
- * executes its hypercall again with these arguments, after whatever was waiting.
+ * Long calls stop at preemption points: preempt_due() lets interrupts in for a moment and says whether the
+ * processor is wanted elsewhere. The call then stores its progress in its own arguments and returns
+ * hypercall_continue(): the guest executes its hypercall again with these arguments, after whatever was
+ * waiting.
  */
 bool preempt_due(void);
 long hypercall_continue(unsigned nr, unsigned nargs, ...);
@@ -40,7 +41,8 @@ long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer)
 long do_physdev_op_compat(unsigned long op);
 long do_grant_table_op(unsigned long cmd, unsigned long uop, unsigned long count);
 long do_vm_assist(unsigned long cmd, unsigned long type);
-long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsigned long flags, unsigned long domid);
+long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsigned long flags,
+                                      unsigned long domid);
 long do_iret(void);
 long do_vcpu_op(unsigned long cmd, unsigned long vcpuid, unsigned long arg);
 long do_set_segment_base(unsigned long which, unsigned long base);

@@ -5,15 +5,15 @@
  *
  *   slot  from                 what                                                       mapped in
  *   256   0xffff800000000000   M2P, readable by guests                                    every address space
- *   257   0xffff808000000000   per-domain area: one block per vCPU                        its own domain's only
+ *   257   0xffff808000000000   per-domain area: one block per vCPU                        its domain's only
  *   258   0xffff810000000000   frame table; from +256 GiB our writable alias of the M2P  every address space
  *   259   0xffff818000000000   heap: frame m at +m * 4 KiB, present only while it holds a hypervisor object
  *   260   0xffff820000000000   image; from +256 MiB the per-processor blocks              every address space
  *   261   0xffff828000000000   low memory one to one while processors start; else empty
  *
- * There is no map of all memory. A frame is reached through a window (map.h) in the per-domain area; the block of
- * a vCPU holds its windows, so that no other domain's address space ever shows what is mapped there. Saved
- * registers and FPU state live in the same block for the same reason.
+ * There is no map of all memory. A frame is reached through a window (map.h) in the per-domain area; the
+ * block of a vCPU holds its windows, so that no other domain's address space ever shows what is mapped there.
+ * Saved registers and FPU state live in the same block for the same reason.
  *
  * A vCPU's block (256 KiB, 64 pages):
  *   page  0..15   GDT: 14 pages of the guest's, then the processor's own page (selectors from 0xe000)
@@ -48,10 +48,11 @@
 #define IMAGE_BASE      0xffff820000000000
 #define IMAGE_PHYS      0x200000 /* where the loader puts it; linked at IMAGE_BASE + IMAGE_PHYS */
 #define PERCPU_BASE     (IMAGE_BASE + 0x10000000)
-#define MMIO_BASE       (IMAGE_BASE + 0x30000000) /* device registers of the hypervisor's own, 4-KiB pages, uncached */
-#define MMIO_END        (IMAGE_BASE + 0x40000000)
-#define LOWMEM_SLOT     261
-#define LOWMEM_BASE     0xffff828000000000
+/* device registers of the hypervisor's own, 4-KiB pages, uncached */
+#define MMIO_BASE   (IMAGE_BASE + 0x30000000)
+#define MMIO_END    (IMAGE_BASE + 0x40000000)
+#define LOWMEM_SLOT 261
+#define LOWMEM_BASE 0xffff828000000000
 
 /* The per-domain area. */
 #define SHARED_INFO_VA   (VCPU_BLOCKS_BASE + 50 * 0x1000)
@@ -72,11 +73,15 @@
 #define VCPU_BLOCK(id) (VCPU_BLOCKS_BASE + (id) * (unsigned long)VCPU_BLOCK_SIZE)
 
 /*
- * A processor's block: 64 KiB, aligned to its size, so that any of its stacks finds `struct percpu` by masking rsp.
+ * A processor's block: 64 KiB, aligned to its size, so that any of its stacks finds `struct percpu` by
+ * masking rsp.
  *   page 0      entry code copied here (read-execute): RIP-relative access to page 1
  *   page 1..2   struct percpu, TSS
  *   page 3      GDT page (mapped as page 14 of each vCPU's GDT)
- *   page 5      NMI stack        page 7  double-fault stack   page 9 machine-check stack   page 11 debug stack
+ *   page 5      NMI stack
+ *   page 7      double-fault stack
+ *   page 9      machine-check stack
+ *   page 11     debug stack
  *   page 13..15 main stack (pages 4, 6, 8, 10, 12 are guards)
  */
 #define PERCPU_SIZE        0x10000

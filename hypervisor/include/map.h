@@ -2,10 +2,11 @@
 /*
  * Windows to frames, and the heap. There is no map of all memory: whoever needs a frame maps it for a moment.
  *
- * Windows belong to the running vCPU's block, which its domain's other vCPUs see too, so a window may show only frames of
- * that domain and frames without secrets (page-table pages of ours, fresh zero pages). For any other domain's
- * frame, or a foreign vCPU's context, go private first: the processor then runs on the idle domain's tables, which no
- * guest ever runs on. In a private section the guest's own addresses (guest_copy, vcpu.ctx, domain.shared) are out of reach.
+ * Windows belong to the running vCPU's block, which its domain's other vCPUs see too, so a window may show
+ * only frames of that domain and frames without secrets (page-table pages of ours, fresh zero pages). For any
+ * other domain's frame, or a foreign vCPU's context, go private first: the processor then runs on the idle
+ * domain's tables, which no guest ever runs on. In a private section the guest's own addresses (guest_copy,
+ * vcpu.ctx, domain.shared) are out of reach.
  */
 #ifndef HYPERVISOR_MAP_H
 #define HYPERVISOR_MAP_H
@@ -13,7 +14,10 @@
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/types.h"
 
-/* Maps m read-write until unmap_frame(); at most VCPU_WINDOWS at a time. Own domain's frames only, or in a private section. */
+/*
+ * Maps m read-write until unmap_frame(); at most VCPU_WINDOWS at a time. Own domain's frames only, or in a
+ * private section.
+ */
 void *map_frame(mfn_t m);
 /* p: any address inside the window. */
 void unmap_frame(const void *p);
@@ -25,18 +29,24 @@ struct domain *private_enter(void);
 void private_leave(struct domain *before);
 
 /*
- * Heap: hypervisor objects of whole pages, zeroed, at an address that every address space shows. Never for a guest's
- * secrets. heap_alloc: n bytes rounded up to pages; NULL: no memory. d, if not NULL, is charged (d->heap_pages).
+ * Heap: hypervisor objects of whole pages, zeroed, at an address that every address space shows. Never for a
+ * guest's secrets. heap_alloc: n bytes rounded up to pages; NULL: no memory. d, if not NULL, is charged
+ * (d->heap_pages).
  */
 void *heap_alloc(size_t n, struct domain *d);
 void heap_free(void *p, size_t n, struct domain *d);
 /* Machine frame behind a heap address. */
 mfn_t heap_to_mfn(const void *p);
 
-/* Device registers of the hypervisor's own: maps n bytes at machine address p, uncached, for ever. NULL: no room. */
+/*
+ * Device registers of the hypervisor's own: maps n bytes at machine address p, uncached, for ever. NULL: no
+ * room.
+ */
 volatile void *map_mmio(paddr_t p, size_t n);
 
-/* The per-domain area's page-table entry for address va (in PERDOMAIN); the table exists from vcpu_create on. */
+/*
+ * The per-domain area's page-table entry for address va (in PERDOMAIN); the table exists from vcpu_create on.
+ */
 void perdomain_set(struct domain *d, unsigned long va, mfn_t m, uint64_t flags);
 mfn_t perdomain_get(const struct domain *d, unsigned long va);
 
@@ -47,7 +57,10 @@ static inline void tlb_flush_page_local(unsigned long va)
 {
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
-/* Everything of d's on every processor that may hold it; waits until done. Any locks below LOCK_FLUSH may be held. */
+/*
+ * Everything of d's on every processor that may hold it; waits until done. Any locks below LOCK_FLUSH may be
+ * held.
+ */
 void tlb_flush_domain(struct domain *d);
 /* The same for processors whose last flush is not after `stamp` (struct frame.type). */
 void tlb_flush_stamp(struct domain *d, uint32_t stamp);

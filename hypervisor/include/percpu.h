@@ -50,12 +50,12 @@ struct percpu {
     mfn_t gdt_mfn;              /* frame of our GDT page */
 
     /* Address space. */
-    mfn_t cr3;              /* what CR3 holds */
-    struct domain *space;   /* whose per-domain area is active; the idle domain's in a private section */
-    uint64_t *window_ptes;  /* page-table entries of the active windows */
-    unsigned long windows;  /* base address of the active windows */
-    uint32_t window_free;   /* a bit for each free window */
-    uint32_t tlb_stamp;     /* tlb_clock at our last complete flush; others read it */
+    mfn_t cr3;             /* what CR3 holds */
+    struct domain *space;  /* whose per-domain area is active; the idle domain's in a private section */
+    uint64_t *window_ptes; /* page-table entries of the active windows */
+    unsigned long windows; /* base address of the active windows */
+    uint32_t window_free;  /* a bit for each free window */
+    uint32_t tlb_stamp;    /* tlb_clock at our last complete flush; others read it */
 
     /* TLB-flush requests of others; see mm/tlb.c. */
     uint32_t flush_request; /* atomic */
@@ -67,10 +67,10 @@ struct percpu {
     /* Scheduler (domain/sched.c). */
     struct run_queue *rq;
 
-    uint64_t hypercalls;  /* count of all, for dumps */
-    uint64_t fixups;      /* faults in guest_copy that were recovered */
+    uint64_t hypercalls; /* count of all, for dumps */
+    uint64_t fixups;     /* faults in guest_copy that were recovered */
     bool in_nmi;
-    bool online;          /* others read it */
+    bool online; /* others read it */
 };
 
 #ifdef CORACLE_HOST_TEST

@@ -14,9 +14,9 @@ struct spinlock {
     uint8_t rank;   /* enum lock_rank */
 };
 
-#define SPINLOCK(r)                                                                                                    \
-    {                                                                                                                  \
-        .rank = (r)                                                                                                    \
+#define SPINLOCK(r)                                                                                          \
+    {                                                                                                        \
+        .rank = (r)                                                                                          \
     }
 
 /* Waits (for other processors' lock holders). Answers TLB-flush requests while it waits. Interrupts off. */

@@ -63,16 +63,16 @@ static inline mfn_t paddr_to_mfn(paddr_t p)
     return (mfn_t){p >> PAGE_SHIFT};
 }
 
-#define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_UP(x, a)         (((x) + ((a) - 1)) & ~((__typeof__(x))(a) - 1))
-#define ALIGN_DOWN(x, a)       ((x) & ~((__typeof__(x))(a) - 1))
-#define DIV_ROUND_UP(x, y)     (((x) + (y) - 1) / (y))
-#define container_of(p, t, m)  ((t *)((char *)(p) - offsetof(t, m)))
-#define likely(x)              __builtin_expect(!!(x), 1)
-#define unlikely(x)            __builtin_expect(!!(x), 0)
-#define read_once(x)           (*(const volatile __typeof__(x) *)&(x))
-#define write_once(x, val)     (*(volatile __typeof__(x) *)&(x) = (val))
-#define MIN(a, b)              ((a) < (b) ? (a) : (b))
-#define MAX(a, b)              ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)         (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_UP(x, a)        (((x) + ((a)-1)) & ~((__typeof__(x))(a)-1))
+#define ALIGN_DOWN(x, a)      ((x) & ~((__typeof__(x))(a)-1))
+#define DIV_ROUND_UP(x, y)    (((x) + (y)-1) / (y))
+#define container_of(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
+#define likely(x)             __builtin_expect(!!(x), 1)
+#define unlikely(x)           __builtin_expect(!!(x), 0)
+#define read_once(x)          (*(const volatile __typeof__(x) *)&(x))
+#define write_once(x, val)    (*(volatile __typeof__(x) *)&(x) = (val))
+#define MIN(a, b)             ((a) < (b) ? (a) : (b))
+#define MAX(a, b)             ((a) > (b) ? (a) : (b))
 
 #endif

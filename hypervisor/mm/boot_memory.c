@@ -15,9 +15,9 @@
 static struct {
     struct {
         uint64_t first, end; /* frames */
-    } range[MAX_RANGES]; /* free RAM */
+    } range[MAX_RANGES];     /* free RAM */
     unsigned nr;
-    unsigned pool; /* range that pages are taken from */
+    unsigned pool;     /* range that pages are taken from */
     uint64_t pool_end; /* its end before anything was taken */
     bool active;
 } bm;
@@ -92,10 +92,13 @@ mfn_t boot_memory_take(uint64_t count, uint64_t align)
     uint64_t at = ALIGN_DOWN(end - MIN(count, end), align);
 
     if (end < first + count || at < first) {
-        panic("not enough memory for the hypervisor's tables: needed %lu KiB more, the largest range below 4 GiB has %lu KiB left",
+        panic("not enough memory for the hypervisor's tables: needed %lu KiB more, the largest range below 4 "
+              "GiB has %lu KiB left",
               count * 4, (end - first) * 4);
     }
-    /* What alignment skips is lost to the allocator: at most once 2 MiB, since large pieces are taken first. */
+    /*
+     * What alignment skips is lost to the allocator: at most once 2 MiB, since large pieces are taken first.
+     */
     bm.range[bm.pool].end = at;
     return mfn(at);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The copy loops of guest_copy.h. A fault at the instructions in .ex_table resumes at the label given, with -EFAULT as the result.
- * Whole words first: a REP step counts as one instruction whatever its width.
+ * The copy loops of guest_copy.h. A fault at the instructions in .ex_table resumes at the label given, with
+ * -EFAULT as the result. Whole words first: a REP step counts as one instruction whatever its width.
  */
     .text
 /* int raw_copy(void *dst, const void *src, size_t n) */

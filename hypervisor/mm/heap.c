@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap: hypervisor objects of whole pages. A frame's address there follows from its number (HEAP_BASE + m * 4096), so there is no
- * allocator of addresses; an entry is present only while its frame is such an object.
+ * The heap: hypervisor objects of whole pages. A frame's address there follows from its number (HEAP_BASE + m
+ * * 4096), so there is no allocator of addresses; an entry is present only while its frame is such an object.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/frame.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine-to-physical table (xen.h: machine_to_phys_mapping): guests read it, we write through our own alias. */
+/*
+ * The machine-to-physical table (xen.h: machine_to_phys_mapping): guests read it, we write through our own
+ * alias.
+ */
 #ifndef HYPERVISOR_MM_M2P_H
 #define HYPERVISOR_MM_M2P_H
 

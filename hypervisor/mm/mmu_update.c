@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu_update and update_va_mapping (xen.h): single entries of page tables. One function, entry_update(), changes an entry: it takes what the new
- * one needs, swaps, gives back what the old one held.
+ * mmu_update and update_va_mapping (xen.h): single entries of page tables. One function, entry_update(),
+ * changes an entry: it takes what the new one needs, swaps, gives back what the old one held.
  */
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
@@ -66,7 +66,10 @@ int old_table_finish(struct vcpu *v)
     if (likely(mfn_eq(v->old_table, MFN_INVALID))) {
         return 0;
     }
-    /* A table of another domain's, if the call acted on one: our reference keeps that domain's frame, hence the domain. */
+    /*
+     * A table of another domain's, if the call acted on one: our reference keeps that domain's frame, hence
+     * the domain.
+     */
     d = frame_domain(frame_of(v->old_table));
     if (d != current_domain()) {
         before = private_enter();
@@ -112,7 +115,8 @@ static void entry_put(struct domain *pt_owner, unsigned level, uint64_t e)
 int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned level, uint64_t *slot, uint64_t e,
                  bool preserve_ad)
 {
-    const uint64_t same = PTE_ADDR | PTE_P | PTE_RW | (level == 1 ? PTE_PWT | PTE_PCD | PTE_PAT : PTE_PSE | PTE_PWT | PTE_PCD);
+    const uint64_t same =
+        PTE_ADDR | PTE_P | PTE_RW | (level == 1 ? PTE_PWT | PTE_PCD | PTE_PAT : PTE_PSE | PTE_PWT | PTE_PCD);
     uint64_t allowed = level == 1 ? guest_l1_allowed | PTE_PWT | PTE_PCD | PTE_PAT : guest_upper_allowed;
     uint64_t old = read_once(*slot);
     uint64_t new = e;
@@ -136,7 +140,7 @@ int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned leve
     do {
         /* The processor may set accessed and dirty bits at any moment. */
         if (preserve_ad) {
-            new |= old & (PTE_A | PTE_D);
+            new |= old &(PTE_A | PTE_D);
         }
     } while (!__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     if (moves) {
@@ -145,8 +149,12 @@ int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned leve
     return 0;
 }
 
-/* One request of mmu_update that changes a page-table entry, or memory that is no page table. *flush: an upper level changed. */
-static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const mmu_update_t *req, bool *flush)
+/*
+ * One request of mmu_update that changes a page-table entry, or memory that is no page table. *flush: an
+ * upper level changed.
+ */
+static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const mmu_update_t *req,
+                        bool *flush)
 {
     uint64_t addr = req->ptr & ~7ul;
     mfn_t m = mfn(addr >> PAGE_SHIFT);
@@ -163,9 +171,11 @@ static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const 
     spin_lock(&pt_owner->page_lock);
     level = (unsigned)((read_once(f->type) & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
     if (level >= 1 && level <= 4 && (f->type & FRAME_COUNT_MASK) != 0) {
-        if ((f->type & FRAME_VALIDATED) && (level == 1 || pg_owner == pt_owner) && (level < 4 || l4_slot_is_guest(index))) {
+        if ((f->type & FRAME_VALIDATED) && (level == 1 || pg_owner == pt_owner) &&
+            (level < 4 || l4_slot_is_guest(index))) {
             t = map_frame(m);
-            rc = entry_update(pt_owner, pg_owner, level, &t[index], req->val, (req->ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD);
+            rc = entry_update(pt_owner, pg_owner, level, &t[index], req->val,
+                              (req->ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD);
             unmap_frame(t);
             *flush |= rc == 0 && level > 1;
         }
@@ -221,7 +231,8 @@ static int update_one(struct domain *pt_owner, struct domain *pg_owner, const mm
 }
 
 /* The loop over the requests; *done: how many were carried out. 0, an errno, or -EAGAIN to be continued. */
-static int update_all(struct domain *pt_owner, struct domain *pg_owner, unsigned long reqs, uint32_t count, uint32_t *done)
+static int update_all(struct domain *pt_owner, struct domain *pg_owner, unsigned long reqs, uint32_t count,
+                      uint32_t *done)
 {
     struct vcpu *v = current_vcpu();
     bool flush = false;

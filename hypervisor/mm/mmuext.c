@@ -32,7 +32,10 @@ static int table_get(struct domain *owner, mfn_t m, uint64_t type)
     return rc;
 }
 
-/* Gives a table's reference and type back; what is left of a preempted teardown is finished before the next MMU call. */
+/*
+ * Gives a table's reference and type back; what is left of a preempted teardown is finished before the next
+ * MMU call.
+ */
 static void table_put(struct domain *owner, mfn_t m)
 {
     int rc;
@@ -48,8 +51,8 @@ static void table_put(struct domain *owner, mfn_t m)
 }
 
 /*
- * The guest's kernel reads the M2P, its user mode does not. Like stock Xen: without m2p_strict a table shows the M2P once it is a
- * kernel base; with it, until it is a user base.
+ * The guest's kernel reads the M2P, its user mode does not. Like stock Xen: without m2p_strict a table shows
+ * the M2P once it is a kernel base; with it, until it is a user base.
  */
 static void m2p_adjust(struct vcpu *v, const mfn_t *base, mfn_t m)
 {
@@ -154,8 +157,7 @@ static int set_ldt(struct vcpu *v, unsigned long base, unsigned entries)
 {
     struct vcpu_context *ctx = v->ctx;
 
-    if (entries > LDT_MAX_ENTRIES ||
-        (entries && ((base & ~PAGE_MASK) || !guest_range_ok(gva(base), 1)))) {
+    if (entries > LDT_MAX_ENTRIES || (entries && ((base & ~PAGE_MASK) || !guest_range_ok(gva(base), 1)))) {
         return -EINVAL;
     }
     if (ctx->ldt_entries != entries || ctx->ldt_base != base) {
@@ -217,7 +219,8 @@ static int own_tables_op(struct vcpu *v, const struct mmuext_op *op)
         if (!d->privileged) {
             return -EINVAL;
         }
-        __asm__ volatile("wbinvd" ::: "memory"); /* guest RAM is write-back and coherent: only this processor's view of devices matters */
+        /* guest RAM is write-back and coherent: only this processor's view of devices matters */
+        __asm__ volatile("wbinvd" ::: "memory");
         return 0;
     default:
         return set_ldt(v, op->arg1.linear_addr, op->arg2.nr_ents);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's half of the address spaces. Every level-4 table, the idle domain's and each guest's, has the same
- * level-3 tables in the hypervisor's slots (but for the per-domain one), so what hv_map() adds is visible everywhere at once.
+ * The hypervisor's half of the address spaces. Every level-4 table, the idle domain's and each guest's, has
+ * the same level-3 tables in the hypervisor's slots (but for the per-domain one), so what hv_map() adds is
+ * visible everywhere at once.
  *
  * Table pages hold no secrets; they are reached through the identity map while booting, by windows later.
  */
@@ -135,8 +136,12 @@ static void hv_map_large(unsigned long va, mfn_t m, uint64_t flags)
     table_close(t);
 }
 
-/* Boot: backs [va, va + bytes) with memory, by 2-MiB pages where a whole one fits. alias: mapped there too, unless 0. */
-static void back_with_memory(unsigned long va, size_t bytes, uint64_t flags, unsigned long alias, uint64_t alias_flags)
+/*
+ * Boot: backs [va, va + bytes) with memory, by 2-MiB pages where a whole one fits. alias: mapped there too,
+ * unless 0.
+ */
+static void back_with_memory(unsigned long va, size_t bytes, uint64_t flags, unsigned long alias,
+                             uint64_t alias_flags)
 {
     const size_t large = PT_ENTRIES * PAGE_SIZE;
     size_t done = 0;

@@ -7,8 +7,8 @@
 #include "hypervisor/mm/pte.h"
 
 /*
- * Boot: takes the machine's RAM from boot_info, makes frame table, M2P, heap tables and the allocator. Runs on the boot
- * tables with the identity map. Panics when memory does not suffice.
+ * Boot: takes the machine's RAM from boot_info, makes frame table, M2P, heap tables and the allocator. Runs
+ * on the boot tables with the identity map. Panics when memory does not suffice.
  */
 void paging_init(void);
 /* End of the identity map; image pages get their final rights (text read-execute, data no-execute). */
@@ -18,7 +18,10 @@ void paging_seal(void);
 void paging_fill_hypervisor_slots(uint64_t *l4, const struct domain *d);
 /* Makes the M2P visible in a level-4 table, or not. */
 void paging_show_m2p(uint64_t *l4, bool show);
-/* Maps m at va (slots of the frame table, heap, image) with PTE_* flags; makes tables as needed. 0 or -ENOMEM. */
+/*
+ * Maps m at va (slots of the frame table, heap, image) with PTE_* flags; makes tables as needed. 0 or
+ * -ENOMEM.
+ */
 int hv_map(unsigned long va, mfn_t m, uint64_t flags);
 /* Removes a mapping and returns its frame; TLBs are the caller's affair. */
 mfn_t hv_unmap(unsigned long va);
@@ -41,7 +44,9 @@ extern uint64_t hv_nx;
 /* A frame of zeros, for read-only mappings. */
 extern mfn_t zero_page;
 
-/* Windows (window.c): makes v's the active ones; its area is, or is about to be, active; no window is open. */
+/*
+ * Windows (window.c): makes v's the active ones; its area is, or is about to be, active; no window is open.
+ */
 #define WINDOWS_ALL ((1u << VCPU_WINDOWS) - 1)
 void window_select(const struct vcpu *v);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The per-domain area (layout.h): its level-3 table is in every level-4 table of the domain. The tables are heap objects, so
- * their addresses follow from the entries; a block's level-1 table exists from vcpu creation on.
+ * The per-domain area (layout.h): its level-3 table is in every level-4 table of the domain. The tables are
+ * heap objects, so their addresses follow from the entries; a block's level-1 table exists from vcpu creation
+ * on.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/errno.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vetting and tearing down whole tables, in bounded pieces. A level-1 table (512 entries) is the unit; above, a table may stop
- * between entries: its frame is then PARTIAL and its stamp says how many leading entries hold references. Recursion is three deep at most:
- * a table of level n only refers to level n - 1.
+ * Vetting and tearing down whole tables, in bounded pieces. A level-1 table (512 entries) is the unit; above,
+ * a table may stop between entries: its frame is then PARTIAL and its stamp says how many leading entries
+ * hold references. Recursion is three deep at most: a table of level n only refers to level n - 1.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/errno.h"
@@ -28,7 +28,8 @@ static int suspend(mfn_t m, uint64_t type, uint64_t flags, unsigned n)
     struct frame *f = frame_of(m);
 
     if (!(f->type & FRAME_PARTIAL)) {
-        __atomic_fetch_add(&f->own, 1, __ATOMIC_ACQ_REL); /* the frame keeps itself until a continuation ends this */
+        /* the frame keeps itself until a continuation ends this */
+        __atomic_fetch_add(&f->own, 1, __ATOMIC_ACQ_REL);
     }
     f->type = type | FRAME_PARTIAL | flags | FRAME_COUNT_ONE | n;
     return -EAGAIN;

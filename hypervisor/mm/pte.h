@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bits of page-table entries (AMD64 APM 2, 5.4), and what guests may set (Xen 4.17's rules, tested against it). */
+/*
+ * Bits of page-table entries (AMD64 APM 2, 5.4), and what guests may set (Xen 4.17's rules, tested against
+ * it).
+ */
 #ifndef HYPERVISOR_MM_PTE_H
 #define HYPERVISOR_MM_PTE_H
 

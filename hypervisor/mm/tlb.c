@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB flushes. tlb_clock counts complete flushes on the machine; each processor remembers its last. A frame whose
- * last use ended at clock c can have stale translations only on processors whose last flush is not after c.
+ * TLB flushes. tlb_clock counts complete flushes on the machine; each processor remembers its last. A frame
+ * whose last use ended at clock c can have stale translations only on processors whose last flush is not
+ * after c.
  *
- * Remote flush: set the processor's flush_request, interrupt it, wait until it clears the word. A processor answers from its interrupt
- * handler, on its way to a guest, and while it waits for a lock or for another's flush, so nobody waits for ever.
+ * Remote flush: set the processor's flush_request, interrupt it, wait until it clears the word. A processor
+ * answers from its interrupt handler, on its way to a guest, and while it waits for a lock or for another's
+ * flush, so nobody waits for ever.
  */
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/map.h"
@@ -33,7 +35,10 @@ void cr3_load(mfn_t l4)
 {
     struct percpu *cpu = this_cpu();
 
-    /* The count first: translations that other processors drop after it may still be loaded here by this flush. */
+    /*
+     * The count first: translations that other processors drop after it may still be loaded here by this
+     * flush.
+     */
     count_flush(cpu);
     cpu->cr3 = l4;
     __asm__ volatile("mov %0, %%cr3" ::"r"(mfn_to_paddr(l4)) : "memory");
@@ -71,7 +76,10 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
     uint32_t now = __atomic_load_n(&tlb_clock, __ATOMIC_SEQ_CST);
 
     if ((int32_t)(now - stamp) < 0) {
-        stamp = now; /* more than half the clock's range ago: a flush from now on serves, and there is an end to wait for */
+        /*
+         * more than half the clock's range ago: a flush from now on serves, and there is an end to wait for
+         */
+        stamp = now;
     }
     if (is_dirty(d, self) && is_stale(this_cpu(), stamp)) {
         tlb_flush_local();

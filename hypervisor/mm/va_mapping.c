@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* update_va_mapping (xen.h): the L1 entry of a virtual address, with a flush; and the entries that grant maps install. */
+/*
+ * update_va_mapping (xen.h): the L1 entry of a virtual address, with a flush; and the entries that grant maps
+ * install.
+ */
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/guest_copy.h"
@@ -16,7 +19,8 @@ static bool is_l1_table(const struct domain *d, mfn_t m)
     const struct frame *f = frame_of(m);
 
     return frame_valid(m) && frame_owner(f) == d->id &&
-           (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) && (f->type & FRAME_COUNT_MASK);
+           (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
+           (f->type & FRAME_COUNT_MASK);
 }
 
 /* Flushes va (or all) here, on all processors of d, or on those that run the vCPUs of a bitmap. */
@@ -35,7 +39,8 @@ static int flush_for(struct domain *d, unsigned long va, unsigned long flags)
     }
     if (who != UVMF_LOCAL && who != UVMF_ALL) {
         /* A bitmap of vCPUs in guest memory: as a superset, all of the domain's processors are flushed. */
-        if (copy_from_guest(&mask, gva(who), DIV_ROUND_UP(d->max_vcpus, 8u) > 8 ? 8 : DIV_ROUND_UP(d->max_vcpus, 8u)) != 0) {
+        if (copy_from_guest(&mask, gva(who),
+                            DIV_ROUND_UP(d->max_vcpus, 8u) > 8 ? 8 : DIV_ROUND_UP(d->max_vcpus, 8u)) != 0) {
             return -EFAULT;
         }
     }
@@ -73,7 +78,8 @@ long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long fla
     return update(va, val, flags, current_domain());
 }
 
-long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsigned long flags, unsigned long domid)
+long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsigned long flags,
+                                      unsigned long domid)
 {
     int rc = -ESRCH;
     struct domain *pg_owner = mmu_owner_get((uint16_t)domid, &rc);
@@ -139,7 +145,8 @@ int pt_grant_remove(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t exp
         uint64_t old = read_once(t[index]);
 
         if ((old & PTE_P) && mfn_eq(pte_mfn(old), expect) && !(old & PTE_RW) == !writable) {
-            while (!__atomic_compare_exchange_n(&t[index], &old, new_entry, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            while (!__atomic_compare_exchange_n(&t[index], &old, new_entry, false, __ATOMIC_ACQ_REL,
+                                                __ATOMIC_ACQUIRE)) {
             }
             rc = 0;
         }

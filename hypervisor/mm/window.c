@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows (map.h): sixteen page-table entries in the running vCPU's block. Only the processor that runs the vCPU uses
- * them, so there is no lock; entries are cleared and flushed when a window closes, so none outlives its use.
+ * Windows (map.h): sixteen page-table entries in the running vCPU's block. Only the processor that runs the
+ * vCPU uses them, so there is no lock; entries are cleared and flushed when a window closes, so none outlives
+ * its use.
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/include/assert.h"
@@ -15,7 +16,8 @@ static bool may_show(const struct percpu *cpu, mfn_t m)
 {
     unsigned owner = frame_owner(frame_of(m));
 
-    return cpu->space->is_idle || owner == cpu->space->id || owner == DOMID_HYPERVISOR || read_once(frame_of(m)->own) == 0;
+    return cpu->space->is_idle || owner == cpu->space->id || owner == DOMID_HYPERVISOR ||
+           read_once(frame_of(m)->own) == 0;
 }
 
 void *map_frame(mfn_t m)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames on the guest's stack (arch-x86/xen.h; as a 64-bit processor's interrupt frame, with two registers and perhaps a code
- * in front, since SYSCALL-style hypercalls destroy rcx and r11):
+ * Frames on the guest's stack (arch-x86/xen.h; as a 64-bit processor's interrupt frame, with two registers
+ * and perhaps a code in front, since SYSCALL-style hypercalls destroy rcx and r11):
  *
  *     rcx  r11  [ds es fs gs]  [error code]  rip  cs|mask  rflags  rsp  ss
  *
- * cs carries the interrupted mode in its two low bits (0: the guest's kernel) and the upcall mask in bits 32..39; IF in rflags is
- * the negated mask. The handler starts with flat selectors, in the guest's kernel.
+ * cs carries the interrupted mode in its two low bits (0: the guest's kernel) and the upcall mask in bits
+ * 32..39; IF in rflags is the negated mask. The handler starts with flat selectors, in the guest's kernel.
  */
 #include "hypervisor/cpu/selectors.h"
 #include "hypervisor/include/guest_copy.h"
@@ -43,8 +43,8 @@ void bounce(struct vcpu *v, unsigned long to, unsigned flags, unsigned error_cod
     uint8_t mask = v->info ? v->info->evtchn_upcall_mask : 1;
 
     if (unlikely(to == 0)) {
-        domain_crash(v->domain, "no handler for trap %u (error code %#x) at rip %#lx", r->entry_vector & 0xff, error_code,
-                     (unsigned long)r->rip);
+        domain_crash(v->domain, "no handler for trap %u (error code %#x) at rip %#lx", r->entry_vector & 0xff,
+                     error_code, (unsigned long)r->rip);
         return;
     }
     if (!v->kernel_mode) {
@@ -64,12 +64,15 @@ void bounce(struct vcpu *v, unsigned long to, unsigned flags, unsigned error_cod
     }
     frame[n++] = r->rip;
     frame[n++] = (cs & 0xffff) | (uint64_t)mask << 32;
-    frame[n++] = (r->rflags & ~(FLAGS_IF | FLAGS_IOPL)) | (mask ? 0 : FLAGS_IF) |
-                 (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl) ? (uint64_t)v->ctx->iopl << 12 : 0);
+    frame[n++] =
+        (r->rflags & ~(FLAGS_IF | FLAGS_IOPL)) | (mask ? 0 : FLAGS_IF) |
+        (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl) ? (uint64_t)v->ctx->iopl << 12 : 0);
     frame[n++] = r->rsp;
     frame[n++] = r->ss;
     if (unlikely(copy_to_guest(gva(sp - n * 8), frame, n * 8) != 0)) {
-        domain_crash(v->domain, "cannot push the frame of trap %u (error code %#x) onto the guest's stack at %#lx (stack overflow?)",
+        domain_crash(v->domain,
+                     "cannot push the frame of trap %u (error code %#x) onto the guest's stack at %#lx "
+                     "(stack overflow?)",
                      r->entry_vector & 0xff, error_code, sp);
         return;
     }
@@ -111,7 +114,8 @@ void pv_inject_event(struct vcpu *v)
 
 void pv_failsafe(struct vcpu *v)
 {
-    bounce(v, v->ctx->failsafe.address, BOUNCE_SELECTORS | (v->ctx->failsafe.mask_events ? BOUNCE_MASK_EVENTS : 0), 0);
+    bounce(v, v->ctx->failsafe.address,
+           BOUNCE_SELECTORS | (v->ctx->failsafe.mask_events ? BOUNCE_MASK_EVENTS : 0), 0);
 }
 
 void pv_user_syscall(struct cpu_user_regs *regs)

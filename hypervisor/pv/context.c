@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's state from struct vcpu_guest_context (arch-x86/xen.h): VCPUOP_initialise, and the toolstack's setvcpucontext. First everything is checked,
- * then references are taken (tables, GDT), then the context is written.
+ * A vCPU's state from struct vcpu_guest_context (arch-x86/xen.h): VCPUOP_initialise, and the toolstack's
+ * setvcpucontext. First everything is checked, then references are taken (tables, GDT), then the context is
+ * written.
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/domain/create.h"
@@ -19,9 +20,15 @@
 
 static bool context_ok(const struct vcpu_guest_context *c)
 {
-    const unsigned long addresses[] = {c->user_regs.rip,       c->user_regs.rsp,        c->kernel_sp,
-                                       c->ldt_base,            c->fs_base,              c->gs_base_kernel,
-                                       c->gs_base_user,        c->event_callback_eip,   c->syscall_callback_eip,
+    const unsigned long addresses[] = {c->user_regs.rip,
+                                       c->user_regs.rsp,
+                                       c->kernel_sp,
+                                       c->ldt_base,
+                                       c->fs_base,
+                                       c->gs_base_kernel,
+                                       c->gs_base_user,
+                                       c->event_callback_eip,
+                                       c->syscall_callback_eip,
                                        c->failsafe_callback_eip};
 
     for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++) {
@@ -87,8 +94,10 @@ static void context_write(struct vcpu *v, struct vcpu_context *ctx, const struct
     ctx->kernel_ss = pv_fix_selector((unsigned)c->kernel_ss);
     ctx->kernel_sp = c->kernel_sp;
     ctx->event = (struct guest_callback){c->event_callback_eip, true};
-    ctx->failsafe = (struct guest_callback){c->failsafe_callback_eip, (c->flags & VGCF_failsafe_disables_events) != 0};
-    ctx->syscall = (struct guest_callback){c->syscall_callback_eip, (c->flags & VGCF_syscall_disables_events) != 0};
+    ctx->failsafe =
+        (struct guest_callback){c->failsafe_callback_eip, (c->flags & VGCF_failsafe_disables_events) != 0};
+    ctx->syscall =
+        (struct guest_callback){c->syscall_callback_eip, (c->flags & VGCF_syscall_disables_events) != 0};
     ctx->ldt_base = c->ldt_ents ? c->ldt_base : 0;
     ctx->ldt_entries = (unsigned)c->ldt_ents;
     ctx->cr0_ts = c->ctrlreg[0] & CR0_TS;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GDT and LDT. Their pages have the type FRAME_SEG: vetted, and not writable by the guest, which changes entries by
- * update_descriptor. The GDT's frames are mapped in front of our own page when the guest sets them, the LDT's when
- * the processor first touches them (#PF at our address), since the guest only gives a virtual address.
+ * GDT and LDT. Their pages have the type FRAME_SEG: vetted, and not writable by the guest, which changes
+ * entries by update_descriptor. The GDT's frames are mapped in front of our own page when the guest sets
+ * them, the LDT's when the processor first touches them (#PF at our address), since the guest only gives a
+ * virtual address.
  */
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
@@ -16,12 +17,12 @@
 #include "hypervisor/pv/pv.h"
 
 /* High word of a descriptor (AMD64 APM 2, 4.7). */
-#define DESC_TYPE    0x0f00u
-#define DESC_S       0x1000u
-#define DESC_DPL     0x6000u
-#define DESC_P       0x8000u
-#define TYPE_GATE    0x0c00u
-#define GDT_ENTRIES  (GDT_FRAMES * 512u)
+#define DESC_TYPE   0x0f00u
+#define DESC_S      0x1000u
+#define DESC_DPL    0x6000u
+#define DESC_P      0x8000u
+#define TYPE_GATE   0x0c00u
+#define GDT_ENTRIES (GDT_FRAMES * 512u)
 
 bool descriptor_check(uint64_t *d)
 {
@@ -39,10 +40,14 @@ bool descriptor_check(uint64_t *d)
         return true; /* second half of a gate */
     }
     cs = low >> 16;
-    if ((high & DESC_TYPE) != TYPE_GATE || (high & 0xff) || (cs & 4 ? 0 : cs >= 0xe000 && (cs & ~3u) != 0xe030)) {
+    if ((high & DESC_TYPE) != TYPE_GATE || (high & 0xff) ||
+        (cs & 4 ? 0 : cs >= 0xe000 && (cs & ~3u) != 0xe030)) {
         return false;
     }
-    /* A call gate: DPL 0, so that its use faults and the guest's #GP handler decides; the guest's DPL goes to the RPL. */
+    /*
+     * A call gate: DPL 0, so that its use faults and the guest's #GP handler decides; the guest's DPL goes to
+     * the RPL.
+     */
     dpl = 3;
     *d = (uint64_t)(high & ~DESC_DPL) << 32 | (low & 0xffff) | ((cs & ~3u) | dpl) << 16;
     return true;
@@ -95,14 +100,16 @@ static void seg_put(struct domain *d, mfn_t m)
 void pv_gdt_init(struct vcpu *v)
 {
     for (unsigned i = 0; i < GDT_FRAMES; i++) {
-        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, zero_page, PTE_HV_RO | hv_nx);
+        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, zero_page,
+                      PTE_HV_RO | hv_nx);
     }
 }
 
 static void gdt_drop(struct vcpu *v, struct vcpu_context *ctx)
 {
     for (unsigned i = 0; i < DIV_ROUND_UP(ctx->gdt_entries, 512); i++) {
-        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, zero_page, PTE_HV_RO | hv_nx);
+        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, zero_page,
+                      PTE_HV_RO | hv_nx);
         seg_put(v->domain, mfn(ctx->gdt_frames[i]));
         ctx->gdt_frames[i] = 0;
     }
@@ -133,7 +140,8 @@ int pv_gdt_set(struct vcpu *v, struct vcpu_context *ctx, const unsigned long *fr
     gdt_drop(v, ctx);
     for (i = 0; i < pages; i++) {
         ctx->gdt_frames[i] = frames[i];
-        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, mfn(frames[i]), PTE_HV_RW | hv_nx);
+        perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_GDT_PAGE + i) * PAGE_SIZE, mfn(frames[i]),
+                      PTE_HV_RW | hv_nx);
     }
     ctx->gdt_entries = n;
     return 0;
@@ -200,7 +208,8 @@ bool pv_ldt_fault(struct vcpu *v, unsigned long offset)
     if (!(e & PTE_P) || seg_get(v->domain, pte_mfn(e)) != 0) {
         return false;
     }
-    perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_LDT_PAGE + page) * PAGE_SIZE, pte_mfn(e), PTE_HV_RW | hv_nx);
+    perdomain_set(v->domain, VCPU_BLOCK(v->id) + (VCPU_LDT_PAGE + page) * PAGE_SIZE, pte_mfn(e),
+                  PTE_HV_RW | hv_nx);
     ctx->ldt_mapped |= 1u << page;
     return true;
 }

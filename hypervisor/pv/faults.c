@@ -40,7 +40,10 @@ static bool software_interrupt(struct vcpu *v, struct cpu_user_regs *regs)
     return true;
 }
 
-/* INT 0x80 has a gate that guests may use, since old user code lives by it. Like stock Xen, whoever set a handler gets it, whatever DPL. */
+/*
+ * INT 0x80 has a gate that guests may use, since old user code lives by it. Like stock Xen, whoever set a
+ * handler gets it, whatever DPL.
+ */
 void pv_int80(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();

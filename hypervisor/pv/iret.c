@@ -47,8 +47,9 @@ long do_iret(void)
 }
 
 /*
- * The iretq to the guest faulted: a selector that cannot be loaded, an address that is not canonical. A missing LDT page is brought in and
- * tried again; else the guest gets the exception, as if the instruction that it wanted to go to had raised it (so does Xen).
+ * The iretq to the guest faulted: a selector that cannot be loaded, an address that is not canonical. A
+ * missing LDT page is brought in and tried again; else the guest gets the exception, as if the instruction
+ * that it wanted to go to had raised it (so does Xen).
  */
 void pv_iret_fault(struct cpu_user_regs *regs)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What makes a guest paravirtual: exceptions and events are pushed onto its stack as frames, privileged instructions that the ABI
- * allows are emulated. All functions act on the running vCPU, its address space active, unless they say otherwise.
+ * What makes a guest paravirtual: exceptions and events are pushed onto its stack as frames, privileged
+ * instructions that the ABI allows are emulated. All functions act on the running vCPU, its address space
+ * active, unless they say otherwise.
  */
 #ifndef HYPERVISOR_PV_PV_H
 #define HYPERVISOR_PV_PV_H
@@ -41,8 +42,8 @@ static inline bool is_canonical(unsigned long va)
 }
 
 /*
- * Pushes a frame onto the guest kernel's stack (from user mode: switches to its kernel first) and lets it go on at `to`. A
- * missing handler (to == 0) or a stack that cannot be written ends the domain.
+ * Pushes a frame onto the guest kernel's stack (from user mode: switches to its kernel first) and lets it go
+ * on at `to`. A missing handler (to == 0) or a stack that cannot be written ends the domain.
  */
 void bounce(struct vcpu *v, unsigned long to, unsigned flags, unsigned error_code);
 /* Delivers an exception through the guest's trap table. */
@@ -68,7 +69,10 @@ void pv_int80(struct cpu_user_regs *regs);
 void pv_invalid_opcode(struct cpu_user_regs *regs);
 void pv_debug(struct cpu_user_regs *regs);
 
-/* Emulates the privileged instruction at regs->rip (emulate.c). true: done, registers updated; false: the guest gets its #GP. */
+/*
+ * Emulates the privileged instruction at regs->rip (emulate.c). true: done, registers updated; false: the
+ * guest gets its #GP.
+ */
 bool pv_emulate_privileged(struct vcpu *v, struct cpu_user_regs *regs);
 /* The ABI's forced-emulation prefix (ud2; "xen") with CPUID behind it. true: done. */
 bool pv_emulate_cpuid(struct vcpu *v, struct cpu_user_regs *regs);
@@ -85,7 +89,10 @@ void pv_ldt_unmap(struct vcpu *v);
 void pv_gdt_init(struct vcpu *v);
 /* Drops the guest's GDT frames. v does not run, or is current. */
 void pv_gdt_release(struct vcpu *v);
-/* Takes frames (mfn) as v's GDT of n entries; old ones are dropped. 0, -EINVAL, -EAGAIN. The area of v's domain need not be active. */
+/*
+ * Takes frames (mfn) as v's GDT of n entries; old ones are dropped. 0, -EINVAL, -EAGAIN. The area of v's
+ * domain need not be active.
+ */
 int pv_gdt_set(struct vcpu *v, struct vcpu_context *ctx, const unsigned long *frames, unsigned n);
 /* Selectors fixed up so that the guest cannot leave ring 3 (arch-x86/xen.h, fixup_guest_*_selector). */
 static inline unsigned pv_fix_selector(unsigned sel)

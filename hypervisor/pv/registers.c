@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The small calls that set a vCPU's registers and tables: trap table, stack, segment bases, debug registers, FPU trap. */
+/*
+ * The small calls that set a vCPU's registers and tables: trap table, stack, segment bases, debug registers,
+ * FPU trap.
+ */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/cpu/selectors.h"
 #include "hypervisor/include/guest_copy.h"
@@ -212,7 +215,9 @@ int debugreg_get(const struct vcpu *v, unsigned reg, unsigned long *value)
     if (reg > 7 || ((reg == 4 || reg == 5) && (ctx->cr4 & CR4_DE))) {
         return -ENODEV;
     }
-    *value = reg < 4 ? ctx->dr[reg] : reg == 4 || reg == 6 ? ctx->dr[6] | DR6_ONES : ctx->dr[7] | ctx->dr[5] | DR7_ONES;
+    *value = reg < 4                ? ctx->dr[reg]
+             : reg == 4 || reg == 6 ? ctx->dr[6] | DR6_ONES
+                                    : ctx->dr[7] | ctx->dr[5] | DR7_ONES;
     return 0;
 }
 

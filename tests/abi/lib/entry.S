@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every way into the guest's kernel: one stub for each vector and callback, one common path to trap_entry() in
- * trap.c, and the way back through the iret hypercall, which alone restores the event mask with the flags.
+ * Every way into the guest's kernel: one stub for each vector and callback, one common path to trap_entry()
+ * in trap.c, and the way back through the iret hypercall, which alone restores the event mask with the flags.
  *
  * The hypervisor's frame, from the top of the stack: rcx, r11, [error code], rip, cs, rflags, rsp, ss.
  * For the failsafe callback: rcx, r11, ds, es, fs, gs, rip, cs, rflags, rsp, ss.
