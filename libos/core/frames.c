@@ -3,10 +3,12 @@
  * The frame allocator. Three sources, in this order:
  *
  *   free list   frames that were given back: a stack of frame numbers
+ *
  *   fresh       frames that nobody has used since the domain was built: one counter runs through them, so
- * nothing is prepared at boot, whatever the size of the domain linear      frames that the builder has mapped
- * behind the image. The heap takes them from below, already mapped; when the others run out, they are taken
- * from above and unmapped
+ *               nothing is prepared at boot, whatever the size of the domain
+ *
+ *   linear      frames that the builder has mapped behind the image. The heap takes them from below, already
+ *               mapped; when the others run out, they are taken from above and unmapped
  *
  * The free list is an array in its own part of the address space. When it is full, the very frame that is to
  * be freed becomes its next page.
@@ -57,6 +59,11 @@ uint64_t cor_mfn_to_pfn(uint64_t mfn)
 uint64_t cor_linear_address(uint64_t pfn)
 {
     return (uint64_t)__virt_base + pfn * COR_PAGE_SIZE;
+}
+
+uint64_t cor_linear_next(void)
+{
+    return cor_linear_address(frames.linear_next);
 }
 
 bool cor_linear_claim(uint64_t va)

@@ -42,4 +42,8 @@ uint64_t cor_linear_address(uint64_t pfn);
  */
 bool cor_linear_claim(uint64_t va);
 
+/* Address of the lowest linear frame that the heap has not claimed: the only one that cor_linear_claim gives.
+ */
+uint64_t cor_linear_next(void);
+
 #endif

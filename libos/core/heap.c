@@ -45,13 +45,21 @@ static size_t grow_linear(size_t count)
     return done;
 }
 
-/* Maps up to count pages behind heap.mapped; false when not one could be had. */
+/*
+ * Maps up to count pages behind heap.mapped; false when not one could be had. A heap that has shrunk ends
+ * below the next linear frame. It may not grow past that one's address in one go: there grow_linear goes on,
+ * else those frames would stay free behind live heap pages, and whoever got them next would unmap the heap.
+ */
 static bool grow(size_t count)
 {
     bool enabled = cor_spin_lock(&cor_memory_lock);
     size_t done = grow_linear(count);
 
     if (!done) {
+        uint64_t linear = cor_linear_next();
+        if (heap.mapped < linear && (linear - heap.mapped) / COR_PAGE_SIZE < count) {
+            count = (linear - heap.mapped) / COR_PAGE_SIZE;
+        }
         done = cor_map_pages(heap.mapped, count);
     }
     heap.mapped += done * COR_PAGE_SIZE;

@@ -209,7 +209,7 @@ void cor_unmap_pages(uint64_t va, size_t count)
         while (count && found < COR_BATCH) {
             uint64_t entry = cor_pte_address(va, false);
             uint64_t pte = entry ? cor_table_view(entry >> 12)[va >> 12 & 511] : 0;
-            if (pte & PTE_PRESENT) {
+            if (pte & PTE_MFN_MASK) { /* COR_PROT_NONE leaves the frame's number alone in the entry */
                 cor_batch_add(&batch, entry, 0);
                 freed[found++] = cor_mfn_to_pfn((pte & PTE_MFN_MASK) >> 12);
             }

@@ -71,6 +71,20 @@ static void regions(void)
     check(cor_map(0, RW) == NULL && cor_map(SIZE_MAX, RW) == NULL, "impossible sizes");
 }
 
+/* Frames of pages without access were once lost when their region was given back. */
+static void unmap_without_access(void)
+{
+    size_t before;
+    void *region = cor_map(8 * COR_PAGE_SIZE, RW);
+
+    cor_unmap(region, 8 * COR_PAGE_SIZE);
+    before = cor_pages_free();
+    region = cor_map(8 * COR_PAGE_SIZE, COR_PROT_NONE);
+    check(region && cor_probe(region) == -1 && cor_pages_free() == before - 8, "a region without access");
+    cor_unmap(region, 8 * COR_PAGE_SIZE);
+    check(cor_pages_free() == before, "gives its frames back");
+}
+
 static void *wait_a_little(void *unused)
 {
     return unused;
@@ -138,6 +152,7 @@ int main(void)
 {
     image();
     regions();
+    unmap_without_access();
     exhaust();
     heap();
     exhaust();
