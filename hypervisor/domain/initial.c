@@ -52,7 +52,7 @@ static void memory_allocate(struct domain *d, struct extents *x, uint64_t from, 
     unsigned order = FRAME_ORDERS - 1;
 
     while (n > 0) {
-        mfn_t m = MFN_INVALID;
+        mfn_t m;
 
         while ((1ul << order) > n) {
             order--;

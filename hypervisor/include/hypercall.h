@@ -23,7 +23,7 @@ long hypercall_continue(unsigned nr, unsigned nargs, ...);
 
 long do_set_trap_table(unsigned long traps);
 long do_mmu_update(unsigned long reqs, unsigned long count, unsigned long done, unsigned long foreign);
-long do_set_gdt(unsigned long frames, unsigned long entries);
+long do_set_gdt(unsigned long list, unsigned long entries);
 long do_stack_switch(unsigned long ss, unsigned long sp);
 long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long syscall);
 long do_fpu_taskswitch(unsigned long set);
@@ -35,10 +35,10 @@ long do_memory_op(unsigned long cmd, unsigned long arg);
 long do_multicall(unsigned long calls, unsigned long count);
 long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long flags);
 long do_set_timer_op(unsigned long timeout);
-long do_event_channel_op_compat(unsigned long op);
+long do_event_channel_op_compat(unsigned long arg);
 long do_xen_version(unsigned long cmd, unsigned long arg);
 long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer);
-long do_physdev_op_compat(unsigned long op);
+long do_physdev_op_compat(unsigned long arg);
 long do_grant_table_op(unsigned long cmd, unsigned long uop, unsigned long count);
 long do_vm_assist(unsigned long cmd, unsigned long type);
 long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsigned long flags,

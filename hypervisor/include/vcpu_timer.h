@@ -9,6 +9,7 @@
 
 #include "hypervisor/include/domain.h"
 
+/* A new vCPU's, none armed. */
 void vcpu_timers_init(struct vcpu *v);
 /* Stops them all: the vCPU's end. LOCK_TIMER. */
 void vcpu_timers_stop(struct vcpu *v);

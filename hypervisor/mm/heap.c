@@ -43,9 +43,9 @@ static void *heap_map(mfn_t m, unsigned order)
     return done ? (void *)heap_address(m) : NULL;
 }
 
-void *heap_alloc(size_t size, struct domain *d)
+void *heap_alloc(size_t n, struct domain *d)
 {
-    unsigned order = order_of(size);
+    unsigned order = order_of(n);
     mfn_t m = frame_alloc(order, 0);
     void *p;
 
@@ -64,9 +64,9 @@ void *heap_alloc(size_t size, struct domain *d)
     return p;
 }
 
-void heap_free(void *p, size_t size, struct domain *d)
+void heap_free(void *p, size_t n, struct domain *d)
 {
-    unsigned order = order_of(size);
+    unsigned order = order_of(n);
     mfn_t m;
 
     if (!p) {
