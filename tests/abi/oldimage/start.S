@@ -6,7 +6,8 @@
 #include <xen/xen.h>
 
         .section __xen_guest, "", @progbits
-        .ascii "GUEST_OS=coracle-old,GUEST_VER=1,XEN_VER=xen-3.0,VIRT_BASE=0x400000,ELF_PADDR_OFFSET=0x400000,"
+        .ascii "GUEST_OS=coracle-old,GUEST_VER=1,XEN_VER=xen-3.0,"
+        .ascii "VIRT_BASE=0x400000,ELF_PADDR_OFFSET=0x400000,"
         .ascii "HYPERCALL_PAGE=0x0,PAE=yes,LOADER=generic,FEATURES=dom0"
         .byte 0
 
