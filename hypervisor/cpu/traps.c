@@ -41,6 +41,7 @@ static void guest_interrupt(struct cpu_user_regs *regs)
 static void guest_nmi(struct cpu_user_regs *regs)
 {
     (void)regs;
+    machine_stop_check();
     log_warn("NMI on processor %u, ignored", this_cpu()->cpu);
 }
 
@@ -118,7 +119,8 @@ void hypervisor_trap(struct cpu_user_regs *regs)
     }
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     if (vector == 2) {
-        return; /* NMI: nothing of ours raises one but panic, which stops us there */
+        machine_stop_check();
+        return;
     }
     if (vector == TRAP_DEBUG) {
         /* A guest's breakpoint that fires on our side of SYSCALL: not ours, not its. */
@@ -184,6 +186,7 @@ static void idle_wait(void)
 
     if (cpu->hazard == 0 && !frame_scrub_some()) {
         __asm__ volatile("sti; hlt; cli" ::: "memory");
+        clock_wake();
     } else {
         __asm__ volatile("sti; nop; cli" ::: "memory");
     }
