@@ -3,6 +3,7 @@
  * The walk:   63      48 47   39 38   30 29   21 20   12 11      0
  *            | sign ext | L4    | L3    | L2    | L1    | offset |
  */
+#include "hypervisor/include/frame.h"
 #include "hypervisor/include/layout.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/mm/guest_walk.h"
@@ -37,6 +38,34 @@ mfn_t guest_l1_table(mfn_t l4, unsigned long va, uint64_t *rights)
         *rights = (all & (PTE_RW | PTE_US)) | (any & PTE_NX);
     }
     return t;
+}
+
+bool is_l1_table(const struct domain *d, mfn_t m)
+{
+    const struct frame *f = frame_of(m);
+
+    return frame_valid(m) && frame_owner(f) == d->id &&
+           (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
+           (f->type & FRAME_COUNT_MASK);
+}
+
+/*
+ * Updates come in runs of neighbouring addresses, and a walk costs three windows. The tree below an active
+ * base changes by entry_update() alone, which counts; base_set() forgets.
+ */
+mfn_t guest_kernel_l1(struct vcpu *v, unsigned long va)
+{
+    const struct domain *d = v->domain;
+    unsigned long region = va >> (PAGE_SHIFT + 9);
+
+    if (v->walk.region != region || !mfn_eq(v->walk.l4, v->cr3_kernel) ||
+        v->walk.changes != d->upper_changes) {
+        v->walk.l1 = guest_l1_table(v->cr3_kernel, va, NULL);
+        v->walk.l4 = v->cr3_kernel;
+        v->walk.region = region;
+        v->walk.changes = d->upper_changes;
+    }
+    return is_l1_table(d, v->walk.l1) ? v->walk.l1 : MFN_INVALID;
 }
 
 uint64_t guest_l1_entry(mfn_t l4, unsigned long va)

@@ -3,6 +3,7 @@
 #ifndef HYPERVISOR_MM_GUEST_WALK_H
 #define HYPERVISOR_MM_GUEST_WALK_H
 
+#include "hypervisor/include/domain.h"
 #include "hypervisor/include/types.h"
 #include "hypervisor/mm/pte.h"
 
@@ -12,6 +13,13 @@
  * hypervisor's slots.
  */
 mfn_t guest_l1_table(mfn_t l4, unsigned long va, uint64_t *rights);
+/*
+ * The validated level-1 table of v's domain that maps va for its kernel; MFN_INVALID: none. Remembers the
+ * last walk. v runs; page_lock.
+ */
+mfn_t guest_kernel_l1(struct vcpu *v, unsigned long va);
+/* Does the frame hold a validated level-1 table of d? page_lock. */
+bool is_l1_table(const struct domain *d, mfn_t m);
 /* The level-1 entry of va; 0: none. */
 uint64_t guest_l1_entry(mfn_t l4, unsigned long va);
 

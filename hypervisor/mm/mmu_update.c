@@ -143,6 +143,7 @@ int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned leve
             new |= old &(PTE_A | PTE_D);
         }
     } while (!__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    pt_owner->upper_changes += level > 1;
     if (moves) {
         entry_put(pt_owner, level, old);
     }

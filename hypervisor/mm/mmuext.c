@@ -81,6 +81,7 @@ int base_set(struct vcpu *v, mfn_t *base, mfn_t m)
         m2p_adjust(v, base, m);
     }
     *base = m;
+    v->walk.l4 = MFN_INVALID;
     if (v == current_vcpu() && base == (v->kernel_mode ? &v->cr3_kernel : &v->cr3_user)) {
         cr3_load(m);
     }

@@ -47,12 +47,8 @@ int l1_entry_get(struct domain *owner, struct domain *pg_owner, uint64_t *e)
         return -EINVAL;
     }
     *e = (*e | PTE_US) & ~PTE_G;
-    if (unlikely(pg_owner->id == DOMID_IO || !frame_get(m, pg_owner->id))) {
+    if (unlikely(pg_owner->id == DOMID_IO || frame_get_mapping(m, pg_owner->id, *e & PTE_RW) != 0)) {
         return is_device_frame(m) ? device_entry_get(owner, e) : -EBUSY;
-    }
-    if ((*e & PTE_RW) && frame_get_type(m, pg_owner, FRAME_WRITABLE) != 0) {
-        frame_put(m);
-        return -EBUSY;
     }
     *e &= ~(PTE_PWT | PTE_PCD | PTE_PAT); /* guest RAM is write-back only */
     return 0;

@@ -13,16 +13,6 @@
 #include "hypervisor/mm/mmu.h"
 #include "hypervisor/mm/pt_entry.h"
 
-/* Does the frame hold a validated L1 table of d? page_lock. */
-static bool is_l1_table(const struct domain *d, mfn_t m)
-{
-    const struct frame *f = frame_of(m);
-
-    return frame_valid(m) && frame_owner(f) == d->id &&
-           (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
-           (f->type & FRAME_COUNT_MASK);
-}
-
 /* Flushes va (or all) here, on all processors of d, or on those that run the vCPUs of a bitmap. */
 static int flush_for(struct domain *d, unsigned long va, unsigned long flags)
 {
@@ -62,8 +52,8 @@ static long update(unsigned long va, unsigned long val, unsigned long flags, str
     int rc = -EINVAL;
 
     spin_lock(&d->page_lock);
-    l1 = guest_l1_table(v->cr3_kernel, va, NULL);
-    if (is_l1_table(d, l1)) {
+    l1 = guest_kernel_l1(v, va);
+    if (!mfn_eq(l1, MFN_INVALID)) {
         uint64_t *t = map_frame(l1);
 
         rc = entry_update(d, pg_owner, 1, &t[pt_index(va, 1)], val, false);
@@ -105,8 +95,9 @@ static mfn_t grant_entry_find(struct domain *d, uint64_t addr, bool addr_is_pte,
             return MFN_INVALID;
         }
     } else {
-        l1 = guest_l1_table(current_vcpu()->cr3_kernel, addr, NULL);
+        l1 = guest_kernel_l1(current_vcpu(), addr);
         *index = pt_index(addr, 1);
+        return l1;
     }
     return is_l1_table(d, l1) ? l1 : MFN_INVALID;
 }
@@ -162,8 +153,8 @@ int pt_take_entry(struct domain *d, unsigned long va, uint64_t *e)
     int rc = -EINVAL;
 
     spin_lock(&d->page_lock);
-    l1 = guest_l1_table(current_vcpu()->cr3_kernel, va, NULL);
-    if (is_l1_table(d, l1)) {
+    l1 = guest_kernel_l1(current_vcpu(), va);
+    if (!mfn_eq(l1, MFN_INVALID)) {
         uint64_t *t = map_frame(l1);
 
         *e = __atomic_exchange_n(&t[pt_index(va, 1)], 0, __ATOMIC_ACQ_REL);

@@ -27,10 +27,9 @@ static uint64_t segment_base(const struct insn *i)
  * A window on the level-1 table of d's that va maps read-only, at the entry that lies at va. NULL: va maps
  * something else. page_lock.
  */
-static uint64_t *entry_open(const struct vcpu *v, unsigned long va)
+static uint64_t *entry_open(struct vcpu *v, unsigned long va)
 {
-    mfn_t l1 = guest_l1_table(v->cr3_kernel, va, NULL);
-    const struct frame *f;
+    mfn_t l1 = guest_kernel_l1(v, va);
     uint64_t *t;
     uint64_t e;
     mfn_t m;
@@ -41,10 +40,7 @@ static uint64_t *entry_open(const struct vcpu *v, unsigned long va)
     t = map_frame(l1);
     e = read_once(t[pt_index(va, 1)]);
     m = pte_mfn(e);
-    f = frame_of(m);
-    if ((e & (PTE_P | PTE_RW)) == PTE_P && frame_valid(m) && frame_owner(f) == v->domain->id &&
-        (f->type & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (FRAME_L1 | FRAME_VALIDATED) &&
-        (f->type & FRAME_COUNT_MASK)) {
+    if ((e & (PTE_P | PTE_RW)) == PTE_P && is_l1_table(v->domain, m)) {
         t = remap_frame(t, m);
         return t + (va & ~PAGE_MASK) / 8;
     }
