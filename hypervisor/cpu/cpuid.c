@@ -13,6 +13,9 @@
 #define FXSAVE_SIZE  512u
 #define XSAVE_FIXED  576u /* legacy area and header */
 
+#define MSR_ARCH_CAPABILITIES 0x10a
+#define RDCL_NO               (1ul << 0) /* neither Meltdown nor L1TF (Intel SDM 4, table 2-2) */
+
 struct cpu_features cpu_features;
 
 static bool bit(uint32_t word, unsigned n)
@@ -43,16 +46,44 @@ static void read_xsave(struct cpu_features *f)
     }
 }
 
+/*
+ * L1 terminal fault: Intel's processors but those that say RDCL_NO, and the Atoms and Phis that do not run ahead of a
+ * terminal fault (Intel's list of affected processors, INTEL-SA-00161). Family and model as CPUID leaf 1 gives them.
+ */
+static bool has_l1tf(uint32_t signature, bool arch_capabilities)
+{
+    static const uint8_t safe[] = {
+        0x1c, 0x26, 0x27, 0x35, 0x36,       /* Bonnell, Saltwell: in order */
+        0x37, 0x4a, 0x4c, 0x4d, 0x5a, 0x5d, /* Silvermont, Airmont */
+        0x6e, 0x75, 0x5c, 0x5f, 0x7a, 0x86, /* Airmont, Goldmont, Goldmont Plus, Tremont */
+        0x57, 0x85,                         /* Xeon Phi */
+    };
+    unsigned family = signature >> 8 & 0xf, model = (signature >> 4 & 0xf) | (signature >> 12 & 0xf0);
+
+    if (arch_capabilities && (rdmsr(MSR_ARCH_CAPABILITIES) & RDCL_NO)) {
+        return false;
+    }
+    for (unsigned i = 0; family == 6 && i < sizeof(safe); i++) {
+        if (model == safe[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void read_features(struct cpu_features *f)
 {
     struct cpuid_regs r = cpuid(0, 0);
     uint32_t max = r.eax, max_ext = cpuid(0x80000000, 0).eax;
+    uint32_t signature;
+    bool arch_capabilities = false;
 
     memset(f, 0, sizeof(*f));
     f->intel = r.ebx == 0x756e6547 && r.edx == 0x49656e69 && r.ecx == 0x6c65746e;   /* GenuineIntel */
     f->amd = (r.ebx == 0x68747541 && r.edx == 0x69746e65 && r.ecx == 0x444d4163) || /* AuthenticAMD */
              (r.ebx == 0x6f677948 && r.edx == 0x6e65476e && r.ecx == 0x656e6975);   /* HygonGenuine */
     r = cpuid(1, 0);
+    signature = r.eax;
     f->pge = bit(r.edx, 13);
     f->sysenter = bit(r.edx, 11) && !f->amd; /* AMD's has none in long mode */
     f->monitor = bit(r.ecx, 3);
@@ -67,7 +98,9 @@ static void read_features(struct cpu_features *f)
         f->invpcid = bit(r.ebx, 10);
         f->smap = bit(r.ebx, 20);
         f->umip = bit(r.ecx, 2);
+        arch_capabilities = bit(r.edx, 29);
     }
+    f->l1tf = f->intel && has_l1tf(signature, arch_capabilities);
     r = cpuid(0x80000001, 0);
     f->nx = bit(r.edx, 20);
     f->page1gb = bit(r.edx, 26);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Our own extension (pvboot/coracle_abi.h): exit status and boot marks. */
+/* Our own extension (pvboot/coracle_abi.h): exit status, boot marks, audit. */
 #include "hypervisor/include/clock.h"
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/hypercall.h"
+#include "hypervisor/mm/debug_walk.h"
 #include "pvboot/coracle_abi.h"
 
 long do_coracle_op(unsigned long op, unsigned long arg)
@@ -22,6 +23,11 @@ long do_coracle_op(unsigned long op, unsigned long arg)
         }
         d->marks[arg] = rdtsc();
         return 0;
+    case CORACLE_OP_AUDIT:
+        if (!d->privileged) {
+            return -EPERM;
+        }
+        return arg ? -EINVAL : debug_walk();
     default:
         return -ENOSYS;
     }

@@ -15,6 +15,7 @@
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/string.h"
 #include "hypervisor/mm/boot_memory.h"
+#include "hypervisor/mm/debug_walk.h"
 #include "hypervisor/mm/paging.h"
 
 #define MSR_EFER 0xc0000080
@@ -254,4 +255,5 @@ void paging_seal(void)
     boot_l4[0] = 0;
     sealed = true;
     cr3_load(idle_l4);
+    debug_walk_init();
 }
