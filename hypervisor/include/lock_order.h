@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks and their order. A processor may take a lock only if every lock it holds has a smaller rank; the lock
- * code asserts it. Interrupts are off whenever the hypervisor runs (but for the idle loop and preemption
+ * Locks and their order. A processor may take a lock only if every lock it holds has a smaller rank, or an
+ * equal one in the order that the table gives. Interrupts are off whenever the hypervisor runs (but for the idle loop and preemption
  * points), so no lock needs an interrupt-safe variant. A processor that waits for a lock answers TLB-flush
  * requests meanwhile, so that a holder may wait for a flush on all processors.
  *
