@@ -300,7 +300,11 @@ trap_stubs:
     .set vector, 0
     .rept 256
     .balign 16
-    .if !((0x60227d00 >> vector) & 1) || (vector > 31)
+    .set has_code, 0
+    .if vector < 32
+    .set has_code, (0x60227d00 >> vector) & 1
+    .endif
+    .if !has_code
     pushq $0
     .endif
     movl $vector, 4(%rsp)
