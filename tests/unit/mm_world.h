@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "hypervisor/include/acpi.h"
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/errno.h"
@@ -38,6 +39,7 @@
 struct frame *frame_table;
 uint64_t *m2p_table;
 struct cpu_features cpu_features = {.nx = true, .phys_bits = 40};
+struct acpi_info acpi;
 uint32_t tlb_clock = 1;
 uint64_t hv_nx = PTE_NX;
 mfn_t zero_page;
@@ -50,7 +52,9 @@ static struct vcpu vcpu[WORLD_DOMAINS][WORLD_VCPUS];
 static unsigned open_windows;
 static uint32_t last_flush; /* tlb_clock at the processor's last complete flush */
 static uint64_t flushes;
-static unsigned preempt_rate; /* of 16: how often a preemption point is taken */
+static void (*during_flush)(void);  /* what happens elsewhere meanwhile */
+static void (*during_answer)(void); /* the same while this processor waits */
+static unsigned preempt_rate;       /* of 16: how often a preemption point is taken */
 static uint64_t seed;
 static struct {
     bool pending;
@@ -136,6 +140,9 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
     if ((int32_t)(last_flush - stamp) <= 0) {
         last_flush = ++tlb_clock;
         flushes++;
+        if (during_flush) {
+            during_flush();
+        }
     }
 }
 
@@ -151,6 +158,9 @@ void tlb_flush_local(void)
 
 void tlb_answer(void)
 {
+    if (during_answer) {
+        during_answer();
+    }
 }
 
 void cr3_load(mfn_t l4)
