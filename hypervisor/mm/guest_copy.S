@@ -3,30 +3,40 @@
  * The copy loops of guest_copy.h. A fault at the instructions in .ex_table resumes at the label given, with
  * -EFAULT as the result. Whole words first: a REP step counts as one instruction whatever its width.
  */
+#define COPY_WORDS 4
+
     .text
 /* int raw_copy(void *dst, const void *src, size_t n) */
     .globl raw_copy
+    .balign 8
 raw_copy:
-    movq %rdx, %rcx
-    shrq $3, %rcx
-    cmpq $4, %rcx
+    testb $7, %dl
+    jnz 3f
+    cmpq $COPY_WORDS * 8, %rdx
     ja 3f
-    testq %rcx, %rcx
-    jz 2f
-/* Up to four words one by one: small structures are the rule. */
-1:  movq (%rsi), %rax
-4:  movq %rax, (%rdi)
-    addq $8, %rsi
-    addq $8, %rdi
-    decq %rcx
-    jnz 1b
-    jmp 2f
-3:  rep movsq
-2:  andl $7, %edx
-    jnz 5f
-    xorl %eax, %eax
+/* A few words, as small structures are: eight bytes of code for each, so their number tells where to begin. */
+    leaq 2f(%rip), %rax
+    subq %rdx, %rax
+    jmp *%rax
+    .set word, COPY_WORDS
+    .rept COPY_WORDS
+    .set word, word - 1
+    .balign 8
+1:  movq word * 8(%rsi), %rcx
+4:  movq %rcx, word * 8(%rdi)
+    .pushsection .ex_table, "a"
+    .quad 1b, 9f
+    .quad 4b, 9f
+    .popsection
+    .endr
+    .balign 8
+2:  xorl %eax, %eax
     ret
-5:  movl %edx, %ecx
+3:  movq %rdx, %rcx
+    shrq $3, %rcx
+5:  rep movsq
+    movl %edx, %ecx
+    andl $7, %ecx
 6:  rep movsb
     xorl %eax, %eax
     ret
@@ -47,9 +57,7 @@ raw_clear:
     ret
 
     .section .ex_table, "a"
-    .quad 1b, 9b
-    .quad 4b, 9b
-    .quad 3b, 9b
+    .quad 5b, 9b
     .quad 6b, 9b
     .quad 7b, 9b
     .quad 8b, 9b

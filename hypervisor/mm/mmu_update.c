@@ -151,18 +151,30 @@ int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned leve
 }
 
 /*
- * One request of mmu_update that changes a page-table entry, or memory that is no page table. *flush: an
- * upper level changed.
+ * The table that the last request changed: requests come in runs, so it stays open for the next one. While it is
+ * open we hold a reference, the window and its owner's page_lock, so what was checked stays true.
  */
-static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const mmu_update_t *req,
-                        bool *flush)
-{
-    uint64_t addr = req->ptr & ~7ul;
-    mfn_t m = mfn(addr >> PAGE_SHIFT);
-    struct frame *f;
-    unsigned index = (unsigned)(addr & ~PAGE_MASK) / 8;
+struct open_table {
+    mfn_t m;
     unsigned level;
-    uint64_t *t;
+    uint64_t *entries; /* NULL: none is open */
+};
+
+static void table_close(struct domain *pt_owner, struct open_table *t)
+{
+    if (t->entries) {
+        unmap_frame(t->entries);
+        t->entries = NULL;
+        spin_unlock(&pt_owner->page_lock);
+        frame_put(t->m);
+    }
+}
+
+/* Opens m if it is a page table; otherwise, if it is writable memory, stores the request's value. */
+static int table_open(struct domain *pt_owner, const mmu_update_t *req, mfn_t m, struct open_table *t)
+{
+    struct frame *f;
+    unsigned level;
     int rc = -EINVAL;
 
     if (!frame_get(m, pt_owner->id)) {
@@ -172,23 +184,47 @@ static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const 
     spin_lock(&pt_owner->page_lock);
     level = (unsigned)((read_once(f->type) & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
     if (level >= 1 && level <= 4 && (f->type & FRAME_COUNT_MASK) != 0) {
-        if ((f->type & FRAME_VALIDATED) && (level == 1 || pg_owner == pt_owner) &&
-            (level < 4 || l4_slot_is_guest(index))) {
-            t = map_frame(m);
-            rc = entry_update(pt_owner, pg_owner, level, &t[index], req->val,
-                              (req->ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD);
-            unmap_frame(t);
-            *flush |= rc == 0 && level > 1;
+        if (f->type & FRAME_VALIDATED) {
+            *t = (struct open_table){m, level, map_frame(m)};
+            return 0;
         }
     } else if (frame_get_type(m, pt_owner, FRAME_WRITABLE) == 0) {
-        t = map_frame(m);
-        write_once(t[index], req->val);
-        unmap_frame(t);
+        uint64_t *page = map_frame(m);
+
+        write_once(page[(req->ptr & ~PAGE_MASK) / 8], req->val);
+        unmap_frame(page);
         frame_put_type(m, pt_owner);
         rc = 0;
     }
     spin_unlock(&pt_owner->page_lock);
     frame_put(m);
+    return rc;
+}
+
+/*
+ * One request of mmu_update that changes a page-table entry, or memory that is no page table. *flush: an
+ * upper level changed.
+ */
+static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const mmu_update_t *req,
+                        struct open_table *t, bool *flush)
+{
+    mfn_t m = mfn(req->ptr >> PAGE_SHIFT);
+    unsigned index = (unsigned)(req->ptr & ~PAGE_MASK) / 8;
+    int rc;
+
+    if (!t->entries || !mfn_eq(t->m, m)) {
+        table_close(pt_owner, t);
+        rc = table_open(pt_owner, req, m, t);
+        if (!t->entries) {
+            return rc;
+        }
+    }
+    if ((t->level > 1 && pg_owner != pt_owner) || (t->level == 4 && !l4_slot_is_guest(index))) {
+        return -EINVAL;
+    }
+    rc = entry_update(pt_owner, pg_owner, t->level, &t->entries[index], req->val,
+                      (req->ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD);
+    *flush |= rc == 0 && t->level > 1;
     return rc;
 }
 
@@ -207,7 +243,8 @@ static int update_m2p(struct domain *pt_owner, struct domain *pg_owner, const mm
     return 0;
 }
 
-static int update_one(struct domain *pt_owner, struct domain *pg_owner, const mmu_update_t *req, bool *flush)
+static int update_one(struct domain *pt_owner, struct domain *pg_owner, const mmu_update_t *req,
+                      struct open_table *t, bool *flush)
 {
     struct domain *before = NULL;
     int rc;
@@ -219,8 +256,9 @@ static int update_one(struct domain *pt_owner, struct domain *pg_owner, const mm
         if (unlikely(pt_owner != current_domain())) {
             before = private_enter();
         }
-        rc = update_entry(pt_owner, pg_owner, req, flush);
-        if (before) {
+        rc = update_entry(pt_owner, pg_owner, req, t, flush);
+        if (unlikely(before)) {
+            table_close(pt_owner, t);
             private_leave(before);
         }
         return rc;
@@ -236,6 +274,7 @@ static int update_all(struct domain *pt_owner, struct domain *pg_owner, unsigned
                       uint32_t *done)
 {
     struct vcpu *v = current_vcpu();
+    struct open_table table = {.entries = NULL};
     bool flush = false;
     int rc = 0;
 
@@ -247,10 +286,11 @@ static int update_all(struct domain *pt_owner, struct domain *pg_owner, unsigned
         } else if (copy_from_guest(&req, gva(reqs), sizeof(req)) != 0) {
             rc = -EFAULT;
         } else {
-            rc = update_one(pt_owner, pg_owner, &req, &flush);
+            rc = update_one(pt_owner, pg_owner, &req, &table, &flush);
         }
         *done += rc == 0;
     }
+    table_close(pt_owner, &table);
     if (flush) {
         tlb_flush_domain(pt_owner);
     }
