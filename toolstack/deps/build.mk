@@ -13,13 +13,13 @@ DEPS_PACKAGES_run := qemu-system-x86
 DEPS_PACKAGES_pack := grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 DEPS_PACKAGES_test := python3 libcmocka-dev ovmf
 DEPS_PACKAGES_debug := gdb
-DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck
+DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck python3 libcmocka-dev
 
 # Goals of the command line that need a group; every goal but those of DEPS_GOALS_none needs `build`.
 DEPS_GOALS_none := help clean
-DEPS_GOALS_run := run test% bench debug
+DEPS_GOALS_run := run test% bench debug fuzz
 DEPS_GOALS_pack := test test-system
-DEPS_GOALS_test := test% bench
+DEPS_GOALS_test := test% bench fuzz
 DEPS_GOALS_debug := debug
 DEPS_GOALS_lint := lint%
 
