@@ -28,14 +28,12 @@ static long run_entry(struct vcpu *v, unsigned long at)
     if (copy_from_guest(e, gva(at), sizeof(*e)) != 0) {
         return -EFAULT;
     }
-    v->in_multicall = true;
-    if (e->op == __HYPERVISOR_multicall) {
+    if (unlikely(e->op == __HYPERVISOR_multicall)) {
         rc = -EINVAL;
     } else {
-        rc = e->op == __HYPERVISOR_iret ? -ENOSYS : hypercall_invoke(e->op, e->args);
+        rc = unlikely(e->op == __HYPERVISOR_iret) ? -ENOSYS : hypercall_invoke(e->op, e->args);
     }
-    v->in_multicall = false;
-    if (rc == HYPERCALL_CONTINUED) {
+    if (unlikely(rc == HYPERCALL_CONTINUED)) {
         return copy_to_guest(gva(at), e, sizeof(*e)) ? -EFAULT : rc;
     }
     return copy_to_guest(gva(at + offsetof(struct multicall_entry, result)), &rc, sizeof(rc)) ? -EFAULT : 0;
@@ -45,24 +43,26 @@ long do_multicall(unsigned long calls, unsigned long count)
 {
     struct vcpu *v = current_vcpu();
     uint32_t n = (uint32_t)count;
+    long rc = 0;
 
     if (!guest_range_ok(gva(calls), n * sizeof(struct multicall_entry))) {
         return -EFAULT;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        long rc;
-
-        if (i > 0 && preempt_due()) {
-            return hypercall_continue(__HYPERVISOR_multicall, 2, calls, (unsigned long)(n - i));
-        }
+    /* Until it is false again, a call that is to be continued goes back to its entry. */
+    v->in_multicall = true;
+    while (n > 0) {
         rc = run_entry(v, calls);
-        if (rc == HYPERCALL_CONTINUED) {
-            return hypercall_continue(__HYPERVISOR_multicall, 2, calls, (unsigned long)(n - i));
-        }
         if (rc != 0) {
-            return rc;
+            break;
         }
         calls += sizeof(struct multicall_entry);
+        n--;
+        if (preempt_due() && n > 0) {
+            rc = HYPERCALL_CONTINUED;
+            break;
+        }
     }
-    return 0;
+    v->in_multicall = false;
+    return rc == HYPERCALL_CONTINUED ? hypercall_continue(__HYPERVISOR_multicall, 2, calls, (unsigned long)n)
+                                     : rc;
 }
