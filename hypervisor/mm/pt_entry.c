@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* See pt_entry.h. */
+#include "hypervisor/include/acpi.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/mm/frame_internal.h"
 #include "hypervisor/mm/pt_entry.h"
 
+#define APIC_FRAME         0xfee00ul /* local APICs, and where MSI messages go */
+#define HT_FIRST           0xfd00000ul /* AMD: the HyperTransport range, up to 1 TiB, is no memory */
+#define HT_LAST            0xffffffful
 #define FRAME_MASK_INVALID (PTE_ADDR >> PAGE_SHIFT) /* what a guest's INVALID_MFN becomes in an entry */
 
 uint64_t guest_l1_allowed = GUEST_PTE_COMMON | PTE_G | PTE_NX | PTE_ADDR;
@@ -24,12 +28,26 @@ static bool is_device_frame(mfn_t m)
     return !frame_valid(m) || frame_owner(frame_of(m)) == DOMID_IO;
 }
 
+/* Frames of devices that are the hypervisor's own: interrupt controllers and its clock. */
+static bool device_is_ours(mfn_t m)
+{
+    if (m.v == APIC_FRAME || m.v == acpi.lapic >> PAGE_SHIFT || (acpi.hpet && m.v == acpi.hpet >> PAGE_SHIFT)) {
+        return true;
+    }
+    for (unsigned i = 0; i < acpi.nr_ioapics; i++) {
+        if (m.v == acpi.ioapic[i].base >> PAGE_SHIFT) {
+            return true;
+        }
+    }
+    return cpu_features.amd && m.v >= HT_FIRST && m.v <= HT_LAST;
+}
+
 static int device_entry_get(const struct domain *owner, uint64_t *e)
 {
     if (pte_mfn(*e).v == FRAME_MASK_INVALID) {
         return -EINVAL;
     }
-    if (!owner->privileged || pte_mfn(*e).v >> (cpu_features.phys_bits - PAGE_SHIFT)) {
+    if (!owner->privileged || device_is_ours(pte_mfn(*e)) || pte_mfn(*e).v >> (cpu_features.phys_bits - PAGE_SHIFT)) {
         return -EPERM;
     }
     if (!(*e & (PTE_PCD | PTE_PWT))) {

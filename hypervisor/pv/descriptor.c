@@ -116,9 +116,9 @@ static void gdt_drop(struct vcpu *v, struct vcpu_context *ctx)
     ctx->gdt_entries = 0;
 }
 
-void pv_gdt_release(struct vcpu *v)
+void pv_gdt_release(struct vcpu *v, struct vcpu_context *ctx)
 {
-    gdt_drop(v, v->ctx);
+    gdt_drop(v, ctx);
 }
 
 int pv_gdt_set(struct vcpu *v, struct vcpu_context *ctx, const unsigned long *frames, unsigned n)
@@ -214,22 +214,22 @@ bool pv_ldt_fault(struct vcpu *v, unsigned long offset)
     return true;
 }
 
-void pv_ldt_unmap(struct vcpu *v)
+void pv_ldt_unmap(struct vcpu *v, struct vcpu_context *ctx)
 {
-    bool any = v->ctx->ldt_mapped != 0;
+    bool any = ctx->ldt_mapped != 0;
 
-    for (unsigned page = 0; v->ctx->ldt_mapped; page++) {
+    for (unsigned page = 0; ctx->ldt_mapped; page++) {
         unsigned long va = VCPU_BLOCK(v->id) + (VCPU_LDT_PAGE + page) * PAGE_SIZE;
 
-        if (v->ctx->ldt_mapped & (1u << page)) {
+        if (ctx->ldt_mapped & (1u << page)) {
             mfn_t m = perdomain_get(v->domain, va);
 
             perdomain_set(v->domain, va, mfn(0), 0);
-            v->ctx->ldt_mapped &= ~(1u << page);
+            ctx->ldt_mapped &= ~(1u << page);
             seg_put(v->domain, m);
         }
     }
-    if (any) {
+    if (any && v == current_vcpu()) {
         tlb_flush_local();
     }
 }
