@@ -42,7 +42,8 @@ static void one_shot(void)
     events_on();
     when = now() + 20 * MS;
     check_eq(singleshot(when, 0), 0, "set");
-    check_eq((long)event_count[timer_port], 0, "not yet");
+    /* A machine that was away for so long has its timer already. */
+    check(event_count[timer_port] == 0 || now() >= when, "not yet");
     check(expect_ticks(1, 2000 * MS), "it comes");
     check(now() >= when, "not before its time");
     check_eq(singleshot(now() + 300 * MS, 0), 0, "set again");
