@@ -7,7 +7,7 @@ LIBOS_PLAIN := init core xen front
 LIBOS_SSE := posix fs
 
 LIBOS_CFLAGS = $(GUEST_CFLAGS) $(SYSROOT_CFLAGS) -isystem $(BUILD)/libos/abi -fno-omit-frame-pointer -ffunction-sections \
-	-fdata-sections -Ilibos/include
+	-fdata-sections -fstack-clash-protection -Ilibos/include
 LIBOS_PLAIN_SRC := $(foreach d,$(LIBOS_PLAIN),$(wildcard libos/$(d)/*.c) $(wildcard libos/$(d)/*.S))
 LIBOS_SSE_SRC := $(foreach d,$(LIBOS_SSE),$(wildcard libos/$(d)/*.c) $(wildcard libos/$(d)/*.S))
 LIBOS_OBJ := $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC) $(LIBOS_SSE_SRC))

@@ -31,7 +31,7 @@ EOF
 tar -xf "$tarball" -C "$work/source" --strip-components=1 --no-same-owner >"$work/log" 2>&1 || fail "cannot unpack $tarball"
 
 code='-std=gnu99 -w -O2 -mno-red-zone -fno-pie -ffunction-sections -fdata-sections -fno-stack-protector
-    -fcf-protection=none -fno-asynchronous-unwind-tables'
+    -fstack-clash-protection -fcf-protection=none -fno-asynchronous-unwind-tables'
 system="-nostdinc -I$work/headers -idirafter $(gcc -print-file-name=include)
     -U__linux__ -U__linux -Ulinux -U__gnu_linux__ -U__unix__ -U__unix -Uunix"
 hooks='-DHAVE_BLKSIZE -DHAVE_FCNTL -DHAVE_RENAME -D_rename=rename -DNO_EXEC'

@@ -80,6 +80,11 @@ static void stack_dump(const struct domain *d, const struct cpu_user_regs *r)
     unsigned long w[4], word;
     unsigned depth = 1;
 
+    /* A stack that has run into its guard page: what led there begins on the page above. */
+    if (copy_from_guest(&word, gva(sp), sizeof(word)) != 0) {
+        log_err("  stack: %016lx cannot be read: it has overflowed, or rsp is wrong", sp);
+        sp = (sp | (PAGE_SIZE - 1)) + 1;
+    }
     for (unsigned i = 0; i < STACK_WORDS; i += 4) {
         if (copy_from_guest(w, gva(sp + i * 8), sizeof(w)) != 0) {
             log_err("  stack: %016lx cannot be read", sp + i * 8);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame allocator. Three sources, in this order:
+ * The frame allocator. Four sources, in this order:
  *
  *   free list   frames that were given back: a stack of frame numbers
  *
  *   fresh       frames that nobody has used since the domain was built: one counter runs through them, so
  *               nothing is prepared at boot, whatever the size of the domain
+ *
+ *   hole        frames between the image's parts, mapped read-only by the builder's tables: unmapped when taken
  *
  *   linear      frames that the builder has mapped behind the image. The heap takes them from below, already
  *               mapped; when the others run out, they are taken from above and unmapped
@@ -26,6 +28,7 @@ static struct {
     uint64_t fresh;                /* next frame that was never used */
     uint64_t linear_next;          /* the heap's next linear frame */
     uint64_t linear_end;           /* first frame that is not linear, or was taken from above */
+    uint64_t hole_next, hole_end;  /* frames left in the hole */
     uint32_t free_count;           /* entries of the free list */
     uint32_t free_capacity;        /* entries for which memory is mapped */
     uint32_t free_first[PER_PAGE]; /* the list's first entries: no page need be found for these */
@@ -36,12 +39,14 @@ static uint32_t *free_entry(uint32_t index)
     return index < PER_PAGE ? &frames.free_first[index] : (uint32_t *)COR_FREE_LIST + index;
 }
 
-void cor_frames_init(const start_info_t *si, uint64_t first, uint64_t mapped_end)
+void cor_frames_init(const start_info_t *si, const struct cor_free_frames *free)
 {
     frames.p2m = (const unsigned long *)si->mfn_list;
     frames.total = si->nr_pages;
-    frames.linear_next = first;
-    frames.linear_end = mapped_end < frames.total ? mapped_end : frames.total;
+    frames.linear_next = free->linear_first;
+    frames.linear_end = free->linear_end < frames.total ? free->linear_end : frames.total;
+    frames.hole_next = free->hole_first;
+    frames.hole_end = free->hole_end;
     frames.fresh = frames.linear_end;
     frames.free_capacity = PER_PAGE;
 }
@@ -75,6 +80,15 @@ bool cor_linear_claim(uint64_t va)
     return true;
 }
 
+/* A frame that the builder has mapped, without that mapping. */
+static uint64_t unmapped(uint64_t pfn)
+{
+    if (cor_pte_read(cor_linear_address(pfn))) {
+        hypercall_update_va_mapping(cor_linear_address(pfn), 0, UVMF_INVLPG | UVMF_LOCAL);
+    }
+    return pfn;
+}
+
 uint64_t cor_frame_alloc(void)
 {
     if (frames.free_count) {
@@ -86,12 +100,11 @@ uint64_t cor_frame_alloc(void)
             return pfn;
         }
     }
+    if (frames.hole_next < frames.hole_end) {
+        return unmapped(frames.hole_next++);
+    }
     if (frames.linear_next < frames.linear_end) {
-        uint64_t pfn = --frames.linear_end;
-        if (cor_pte_read(cor_linear_address(pfn))) {
-            hypercall_update_va_mapping(cor_linear_address(pfn), 0, UVMF_INVLPG | UVMF_LOCAL);
-        }
-        return pfn;
+        return unmapped(--frames.linear_end);
     }
     return COR_NO_FRAME;
 }
@@ -131,7 +144,8 @@ void cor_frame_free(uint64_t pfn)
 
 uint64_t cor_frames_free(void)
 {
-    return frames.free_count + (frames.total - frames.fresh) + (frames.linear_end - frames.linear_next);
+    return frames.free_count + (frames.total - frames.fresh) + (frames.linear_end - frames.linear_next) +
+           (frames.hole_end - frames.hole_next);
 }
 
 uint64_t cor_frames_total(void)

@@ -15,10 +15,17 @@
 #define INVALID_P2M_ENTRY (~0ul)
 
 /*
- * Boot: frames from `first` on were never used; of these the builder has mapped those below mapped_end at
- * cor_linear_address.
+ * Frames that nobody uses after boot, as ranges of pfns, the end excluded. The builder has mapped both at
+ * cor_linear_address: linear, behind everything, for the heap; the hole, between the image's parts, read-only.
+ * Frames from linear_end on are free, too, and not mapped.
  */
-void cor_frames_init(const start_info_t *si, uint64_t first, uint64_t mapped_end);
+struct cor_free_frames {
+    uint64_t linear_first, linear_end;
+    uint64_t hole_first, hole_end;
+};
+
+/* Boot. */
+void cor_frames_init(const start_info_t *si, const struct cor_free_frames *free);
 
 uint64_t cor_pfn_to_mfn(uint64_t pfn);
 uint64_t cor_mfn_to_pfn(uint64_t mfn);

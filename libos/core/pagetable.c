@@ -72,9 +72,8 @@ void cor_tables_init(const start_info_t *si)
     tables.end_pfn = tables.first_pfn + si->nr_pt_frames;
 }
 
-void cor_tables_start(uint64_t tables_end, uint64_t window)
+void cor_tables_start(uint64_t window)
 {
-    tables.end_pfn = (tables_end - (uint64_t)__virt_base) >> 12;
     tables.last_slot = 0;
     tables.window = window;
     tables.window_entry = cor_pte_address(window, false);
@@ -165,6 +164,26 @@ uint64_t cor_pte_read(uint64_t va)
 {
     uint64_t maddr = cor_pte_address(va, false);
     return maddr ? cor_table_view(maddr >> 12)[va >> 12 & 511] : 0;
+}
+
+bool cor_slot_allow(uint64_t va, unsigned prot)
+{
+    uint64_t maddr, l2e = cor_l2e_read(va, &maddr), take = PTE_WRITE & ~l2e, add = cor_pte_nx & l2e;
+    uint64_t l1 = l2e & PTE_MFN_MASK;
+    struct cor_batch batch;
+
+    if (!(l2e & PTE_PRESENT) || !((take && prot & COR_PROT_WRITE) || (add && prot & COR_PROT_EXEC))) {
+        return true;
+    }
+    cor_batch_init(&batch);
+    for (unsigned i = 0; i < 512; i++) {
+        uint64_t pte = cor_table_view(l1 >> 12)[i];
+        if (pte & PTE_PRESENT) {
+            cor_batch_add(&batch, l1 + i * 8, (pte & ~take) | add);
+        }
+    }
+    cor_batch_add(&batch, maddr, (l2e | PTE_WRITE) & ~cor_pte_nx);
+    return cor_batch_flush(&batch);
 }
 
 /* ------------------------------------------------------------------ filling */

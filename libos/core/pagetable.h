@@ -60,11 +60,11 @@ void cor_tlb_flush_all(void);
 /* ------------------------------------------------------------------ tables */
 
 /*
- * Boot: learns the builder's tables, tables_end is the first address behind them. window: a page of address
- * space with a level-1 table, used to see other tables.
+ * Boot: learns the builder's tables; then window: a page of address space with a level-1 table, used to see other
+ * tables.
  */
 void cor_tables_init(const start_info_t *si);
-void cor_tables_start(uint64_t tables_end, uint64_t window);
+void cor_tables_start(uint64_t window);
 
 /*
  * Machine address of the level-1 entry for va; with create, missing tables are made from free frames. 0 if
@@ -74,6 +74,12 @@ uint64_t cor_pte_address(uint64_t va, bool create);
 
 /* The level-1 entry that maps va, 0 if there is none. */
 uint64_t cor_pte_read(uint64_t va);
+
+/*
+ * A level-2 entry of the initial mapping may withhold rights from the 2 MiB below it (bootmap.c). If prot wants what
+ * it withholds, the restriction moves into the level-1 entries, so that pages can differ. False if refused.
+ */
+bool cor_slot_allow(uint64_t va, unsigned prot);
 
 /* The level-2 entry above va, 0 if none, and its machine address. */
 uint64_t cor_l2e_read(uint64_t va, uint64_t *maddr);

@@ -114,7 +114,7 @@ static int change_protection(uint64_t va, size_t pages, unsigned prot)
     for (; pages; pages--, va += COR_PAGE_SIZE) {
         uint64_t entry = cor_pte_address(va, false);
         uint64_t pte = entry ? cor_table_view(entry >> 12)[va >> 12 & 511] : 0;
-        if (!(pte & PTE_MFN_MASK)) {
+        if (!(pte & PTE_MFN_MASK) || !cor_slot_allow(va, prot)) {
             result = -ENOMEM;
             break;
         }
@@ -247,8 +247,9 @@ int cor_probe(const void *address)
     int prot = -1;
 
     if (pte & PTE_PRESENT) {
-        prot = COR_PROT_READ | (pte & PTE_WRITE ? COR_PROT_WRITE : 0) |
-               (cor_pte_nx && (pte & cor_pte_nx) ? 0 : COR_PROT_EXEC);
+        uint64_t maddr, l2e = cor_l2e_read((uint64_t)address, &maddr);
+        prot = COR_PROT_READ | (pte & l2e & PTE_WRITE ? COR_PROT_WRITE : 0) |
+               ((pte | l2e) & cor_pte_nx ? 0 : COR_PROT_EXEC);
     }
     cor_spin_unlock(&cor_memory_lock, enabled);
     return prot;

@@ -138,19 +138,32 @@ int fs_symlink(const char *target, struct inode *start, const char *path)
     return err;
 }
 
-int fs_link(struct inode *inode, struct inode *start, const char *path)
+struct inode *fs_device(mode_t mode, dev_t rdev)
+{
+    struct inode *inode = inode_new(mode);
+
+    if (inode)
+        inode->rdev = rdev;
+    return inode;
+}
+
+int fs_enter(struct inode *inode, struct inode *start, const char *path)
 {
     struct fs_place place;
-    int err;
+    int err = walk_new(start, path, false, &place);
 
-    if (inode_is_dir(inode))
-        return -EPERM;
-    err = walk_new(start, path, false, &place);
     if (err)
         return err;
-    err = inode->nlink ? dir_add(place.dir, place.name, inode) : -ENOENT;
+    err = dir_add(place.dir, place.name, inode);
     fs_place_put(&place);
     return err;
+}
+
+int fs_link(struct inode *inode, struct inode *start, const char *path)
+{
+    if (inode_is_dir(inode))
+        return -EPERM;
+    return inode->nlink ? fs_enter(inode, start, path) : -ENOENT;
 }
 
 /* The entry behind a place that exists and is neither "." nor "..". */

@@ -6,7 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "coracle/init.h"
+#include "coracle/shutdown.h"
 #include "libos/posix/file.h"
 #include "libos/posix/random.h"
 #include "libos/posix/thread.h"
@@ -59,16 +59,16 @@ static const struct file_ops random_ops = {.read = random_read, .write = random_
 #define MAJOR_FD 0xfdu
 
 static const struct {
-    const char *path;
+    const char *name; /* in /dev */
     dev_t rdev;
     mode_t mode;
     const struct file_ops *ops;
 } devices[] = {
-    {"/dev/null", makedev(1, 3), 0666, &null_ops},       {"/dev/zero", makedev(1, 5), 0666, &zero_ops},
-    {"/dev/full", makedev(1, 7), 0666, &full_ops},       {"/dev/random", makedev(1, 8), 0666, &random_ops},
-    {"/dev/urandom", makedev(1, 9), 0666, &random_ops},  {"/dev/tty", makedev(5, 0), 0666, &console_ops},
-    {"/dev/console", makedev(5, 1), 0600, &console_ops}, {"/dev/stdin", makedev(MAJOR_FD, 0), 0666, NULL},
-    {"/dev/stdout", makedev(MAJOR_FD, 1), 0666, NULL},   {"/dev/stderr", makedev(MAJOR_FD, 2), 0666, NULL},
+    {"null", makedev(1, 3), 0666, &null_ops},       {"zero", makedev(1, 5), 0666, &zero_ops},
+    {"full", makedev(1, 7), 0666, &full_ops},       {"random", makedev(1, 8), 0666, &random_ops},
+    {"urandom", makedev(1, 9), 0666, &random_ops},  {"tty", makedev(5, 0), 0666, &console_ops},
+    {"console", makedev(5, 1), 0600, &console_ops}, {"stdin", makedev(MAJOR_FD, 0), 0666, NULL},
+    {"stdout", makedev(MAJOR_FD, 1), 0666, NULL},   {"stderr", makedev(MAJOR_FD, 2), 0666, NULL},
 };
 
 #define DEVICES (sizeof(devices) / sizeof(*devices))
@@ -95,32 +95,49 @@ int device_open(struct inode *inode, int flags, struct file **file)
     return ops ? -ENFILE : -ENXIO;
 }
 
-/* The three standard descriptors. */
-static void open_console(void)
-{
-    int fd = open("/dev/console", O_RDWR);
-
-    if (fd == 0) {
-        dup(fd);
-        dup(fd);
-    }
-}
+/* What standard input, output and error are: /dev/console, which has its name only once somebody looks. */
+static struct inode *console;
 
 void devices_init(void)
 {
-    struct inode *root = fs_root();
+    struct file *file;
 
-    posix_lock(&vfs_lock);
-    for (size_t i = 0; i < DEVICES; i++) {
-        fs_unlink(root, devices[i].path); /* the archive may have brought something of the name */
-        fs_mknod(root, devices[i].path, S_IFCHR | devices[i].mode, devices[i].rdev);
-    }
-    fs_mkdir(root, "/dev/fd", 0755);
-    fs_symlink("../stdin", root, "/dev/fd/0");
-    fs_symlink("../stdout", root, "/dev/fd/1");
-    fs_symlink("../stderr", root, "/dev/fd/2");
-    inode_put(root);
-    posix_unlock(&vfs_lock);
     console_init();
-    open_console();
+    console = fs_device(S_IFCHR | 0600, makedev(5, 1));
+    if (!console)
+        cor_panic("no memory for the console");
+    if (device_open(inode_get(console), O_RDWR, &file))
+        cor_panic("no memory for the standard descriptors");
+    fd_install(file_get(file), STDIN_FILENO, false);
+    fd_install(file_get(file), STDOUT_FILENO, false);
+    fd_install(file, STDERR_FILENO, false);
+}
+
+/* Enters a device in /dev, where the archive, or an earlier attempt, may have brought something of the name. */
+static int enter_device(struct inode *dev, size_t i)
+{
+    fs_unlink(dev, devices[i].name);
+    if (devices[i].rdev == console->rdev)
+        return fs_enter(console, dev, devices[i].name);
+    return fs_mknod(dev, devices[i].name, S_IFCHR | devices[i].mode, devices[i].rdev);
+}
+
+int devices_enter(void)
+{
+    struct inode *root = fs_root(), *dev;
+    int err = fs_lookup(root, "dev", 0, &dev);
+
+    inode_put(root);
+    if (err)
+        return err;
+    for (size_t i = 0; i < DEVICES && !err; i++)
+        err = enter_device(dev, i);
+    if (!err) {
+        fs_mkdir(dev, "fd", 0755);
+        fs_symlink("../stdin", dev, "fd/0");
+        fs_symlink("../stdout", dev, "fd/1");
+        fs_symlink("../stderr", dev, "fd/2");
+    }
+    inode_put(dev);
+    return err;
 }

@@ -75,7 +75,7 @@ short file_poll(struct file *file);
 extern struct cor_mutex vfs_lock;
 extern mode_t vfs_umask;
 
-/* Builds the tree: the initrd's content, /dev, /tmp. Ends the domain when the initrd is malformed. */
+/* Builds the tree: the initrd's content (/dev and /tmp come later). Ends the domain when the initrd is malformed. */
 void vfs_init(void);
 
 /*
@@ -88,8 +88,9 @@ void vfs_end(struct inode *start);
 /* An open file for an inode, whose reference it takes over: regular, directory or device. Negative errno. */
 int vfs_open_inode(struct inode *inode, int flags, struct file **file);
 
-/* device.c: makes /dev, and opens what is in it. */
+/* device.c: opens the three standard descriptors; makes what is in /dev, locked, negative errno; opens it. */
 void devices_init(void);
+int devices_enter(void);
 int device_open(struct inode *inode, int flags, struct file **file);
 
 /* console_file.c: the operations of the console, and its state at the start (settings of the command line).

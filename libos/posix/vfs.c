@@ -17,19 +17,32 @@
 struct cor_mutex vfs_lock;
 mode_t vfs_umask = 022;
 static struct inode *working; /* guarded by vfs_lock */
+static bool complete;         /* the tree has its first content; guarded by vfs_lock */
 
 static void now(struct timespec *ts)
 {
     clock_gettime(CLOCK_REALTIME, ts);
 }
 
-/* A directory that the archive may have brought already. */
-static void ensure_directory(const char *path, mode_t mode)
+/*
+ * What every tree has, entered when a path is used for the first time: many programs use none, and to start quickly
+ * is this system's business. If memory is short, the next path tries again.
+ */
+static void complete_tree(void)
 {
-    int err = fs_mkdir(working, path, mode);
+    struct inode *root = fs_root();
+    int tmp = fs_mkdir(root, "/tmp", 01777), dev = fs_mkdir(root, "/dev", 0755);
 
-    if (err && err != -EEXIST)
-        cor_panic("cannot make %s: %s", path, strerror(-err));
+    complete = tmp != -ENOSPC && dev != -ENOSPC && devices_enter() != -ENOSPC;
+    inode_put(root);
+}
+
+/* The working directory, referenced, of a tree that is complete. Locked. */
+static struct inode *working_directory(void)
+{
+    if (!complete)
+        complete_tree();
+    return inode_get(working);
 }
 
 void vfs_init(void)
@@ -45,8 +58,6 @@ void vfs_init(void)
         cor_log("the initrd is no usable tar archive: %s", message);
         cor_exit(1);
     }
-    ensure_directory("/dev", 0755);
-    ensure_directory("/tmp", 01777);
     devices_init();
 }
 
@@ -57,7 +68,7 @@ int vfs_begin(int dirfd, const char *path, struct inode **start)
     *start = NULL;
     if (dirfd == AT_FDCWD || *path == '/') {
         posix_lock(&vfs_lock);
-        *start = inode_get(working);
+        *start = working_directory();
         return 0;
     }
     file = fd_get(dirfd);
@@ -190,14 +201,14 @@ static int set_working(struct inode *dir)
 
 int chdir(const char *path)
 {
-    struct inode *dir;
-    int err;
+    struct inode *start, *dir;
+    int err = vfs_begin(AT_FDCWD, path, &start);
 
-    posix_lock(&vfs_lock);
-    err = fs_lookup(working, path, 0, &dir);
+    if (!err)
+        err = fs_lookup(start, path, 0, &dir);
     if (!err)
         err = set_working(dir);
-    posix_unlock(&vfs_lock);
+    vfs_end(start);
     return (int)posix_result(err);
 }
 

@@ -9,6 +9,7 @@ from runner.tool import coracle, judge, product, run_image
 
 MODELS = ('Opteron_G1', 'Conroe,-vmx', 'qemu64,-svm', 'Nehalem,-vmx', 'max')
 IMAGE = 'tests/system/machine.elf'
+PREEMPTED = ('posix_threads', 'posix_signals', 'core_timers')   # threads, signals, timers, interrupted at any moment
 FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
 
 
@@ -19,6 +20,14 @@ def on_processor(model, cpus, hypervisor):
         return judge(finished)
 
     return Test('system/processors/%s/%s/%dcpus' % (hypervisor, model, cpus), function)
+
+
+def preempted(model, cpus, guest):
+    def function(context):
+        return judge(run_image(context, product(context, 'tests/system/%s.elf' % guest), hypervisor='coracle',
+                               options=['--cpu', model, '--cpus', str(cpus), '--memory', '64M'], timeout=120))
+
+    return Test('system/processors/coracle/%s/%dcpus/%s' % (model, cpus, guest), function)
 
 
 def through_grub(firmware):
@@ -46,5 +55,6 @@ def through_grub(firmware):
 
 def collect(_context):
     tests = [on_processor(model, cpus, 'coracle') for model in MODELS for cpus in (1, 4)]
+    tests += [preempted(model, cpus, guest) for model in MODELS for cpus in (1, 4) for guest in PREEMPTED]
     tests += [on_processor(model, 1, 'xen') for model in MODELS]
     return tests + [through_grub(firmware) for firmware in FIRMWARE]

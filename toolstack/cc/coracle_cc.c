@@ -24,12 +24,14 @@
 #define TARGET "x86_64-coracle-elf"
 
 /* Before the user's arguments, so that the user's win where gcc takes the last one. -mstack-protector-guard:
- * the place below fs that gcc would use otherwise is the host libc's. */
+ * the place below fs that gcc would use otherwise is the host libc's. -fstack-clash-protection: a large frame
+ * touches each of its pages, so that it cannot jump over the guard page below the stack. */
 static const char *const compile_flags[] = {
     "-fno-pie",
     "-mno-red-zone",
     "-fcf-protection=none",
     "-fno-stack-protector",
+    "-fstack-clash-protection",
     "-mstack-protector-guard=global",
     "-fno-asynchronous-unwind-tables",
     "-U__linux__",
@@ -42,8 +44,15 @@ static const char *const compile_flags[] = {
 };
 
 static const char *const link_flags[] = {
-    "-nostdlib",           "-static",           "-no-pie", "-Wl,-z,max-page-size=4096", "-Wl,-z,noexecstack",
-    "-Wl,--build-id=sha1", "-Wl,--gc-sections", NULL,
+    "-nostdlib",
+    "-static",
+    "-no-pie",
+    "-Wl,-z,max-page-size=4096",
+    "-Wl,-z,noexecstack",
+    "-Wl,--build-id=sha1",
+    "-Wl,--gc-sections",
+    "-Wl,--defsym=data_alignment=0x200000",
+    NULL,
 };
 
 /* Finds the sysroot; ends the program when there is none. */
