@@ -58,6 +58,16 @@ static bool is_gdt_page(mfn_t m)
     return false;
 }
 
+/* Open windows: frames of the domain, and the tables of ours that this walk reads. A closed one shows nothing. */
+static bool window_ok(const struct domain *d, unsigned long va, mfn_t m)
+{
+    const struct percpu *cpu = this_cpu();
+    unsigned long n = (va - cpu->windows) / PAGE_SIZE;
+
+    return (owned(m, d->id) || owned(m, DOMID_HYPERVISOR)) &&
+           !(n < VCPU_WINDOWS && cpu->window_free >> n & 1);
+}
+
 /* A page of the per-domain area (layout.h). */
 static bool area_page_ok(const struct domain *d, unsigned long va, mfn_t m)
 {
@@ -74,7 +84,7 @@ static bool area_page_ok(const struct domain *d, unsigned long va, mfn_t m)
         return is_gdt_page(m);
     }
     if (page >= VCPU_WINDOW_PAGE && page < VCPU_WINDOW_PAGE + VCPU_WINDOWS) {
-        return owned(m, d->id) || owned(m, DOMID_HYPERVISOR); /* open: the tables that this walk reads */
+        return window_ok(d, va, m);
     }
     if (page >= VCPU_FPU_PAGE) {
         return mfn_eq(m, v->fpu_mfn[page - VCPU_FPU_PAGE]);
