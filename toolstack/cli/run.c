@@ -2,9 +2,12 @@
 /*
  * coracle run: a guest image as if it were a local program.
  *
- * Exit status: the program's own. When it has none to give, with a line on stderr that starts with "coracle:
- * ": 1    the machine did not start, or the hypervisor failed 2    bad usage 124  --timeout 134  the domain
- * crashed (as a local program that called abort) 128+N  the tool was ended by signal N
+ * Exit status: the program's own. When it has none to give, with a line on stderr that starts with "coracle: ":
+ *   1      the machine did not start, or the hypervisor failed
+ *   2      bad usage
+ *   124    --timeout
+ *   134    the domain crashed (as a local program that called abort)
+ *   128+N  the tool was ended by signal N
  */
 #include "toolstack/cli/arguments.h"
 #include "toolstack/cli/cli.h"
