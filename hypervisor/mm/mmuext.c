@@ -162,7 +162,7 @@ static int set_ldt(struct vcpu *v, unsigned long base, unsigned entries)
         return -EINVAL;
     }
     if (ctx->ldt_entries != entries || ctx->ldt_base != base) {
-        pv_ldt_unmap(v);
+        pv_ldt_unmap(v, ctx);
         ctx->ldt_base = entries ? base : 0;
         ctx->ldt_entries = entries;
         vcpu_descriptors_load(v);

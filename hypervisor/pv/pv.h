@@ -83,12 +83,12 @@ bool pv_emulate_pt_write(struct vcpu *v, struct cpu_user_regs *regs, unsigned lo
 
 /* Faults on the LDT's pages: maps the page in. true: retry. */
 bool pv_ldt_fault(struct vcpu *v, unsigned long offset);
-/* Drops the mapped LDT pages; the guest may change them again. */
-void pv_ldt_unmap(struct vcpu *v);
+/* Drops the mapped LDT pages; the guest may change them again. ctx: v's. v does not run, or is current. */
+void pv_ldt_unmap(struct vcpu *v, struct vcpu_context *ctx);
 /* A new vCPU's GDT: pages of null descriptors, so that a load of any of them is a #GP, as on Xen. */
 void pv_gdt_init(struct vcpu *v);
-/* Drops the guest's GDT frames. v does not run, or is current. */
-void pv_gdt_release(struct vcpu *v);
+/* Drops the guest's GDT frames. ctx: v's. v does not run, or is current. */
+void pv_gdt_release(struct vcpu *v, struct vcpu_context *ctx);
 /*
  * Takes frames (mfn) as v's GDT of n entries; old ones are dropped. 0, -EINVAL, -EAGAIN. The area of v's
  * domain need not be active.
