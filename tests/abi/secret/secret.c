@@ -123,6 +123,25 @@ static void reservation(void)
     audit("after decrease_reservation and populate_physmap");
 }
 
+/* The hypervisor needs memory of its own for this call, and gives it back. */
+static void exchange(void)
+{
+    void *page = page_alloc();
+    xen_pfn_t in = va_to_mfn(page), out = va_to_pfn(page);
+    struct xen_memory_exchange x = {.in = {.nr_extents = 1, .domid = DOMID_SELF},
+                                    .out = {.nr_extents = 1, .domid = DOMID_SELF}};
+
+    update_va((unsigned long)page, 0, UVMF_INVLPG);
+    set_xen_guest_handle(x.in.extent_start, &in);
+    set_xen_guest_handle(x.out.extent_start, &out);
+    check_eq(hcall(memory_op, XENMEM_exchange, &x), 0, "a frame is exchanged");
+    p2m()[va_to_pfn(page)] = out;
+    update_va((unsigned long)page, make_pte(page, PTE_RW), UVMF_INVLPG);
+    memset(page, 0, PAGE_SIZE);
+    page_free(page);
+    audit("after an exchange");
+}
+
 static void descriptors(void)
 {
     unsigned long *table = page_alloc();
@@ -222,6 +241,7 @@ static void second_vcpu(void)
 const struct test_case test_cases[] = {{"start", start, false},
                                        {"page_tables", page_tables, false},
                                        {"reservation", reservation, false},
+                                       {"exchange", exchange, false},
                                        {"descriptors", descriptors, false},
                                        {"grants", grants, false},
                                        {"bad_base_pointers", bad_base_pointers, false},
