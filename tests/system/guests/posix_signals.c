@@ -124,9 +124,10 @@ static uint64_t now_ms(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* From now on every ms milliseconds: on a busy machine the first alarm may come before the call that it is to end. */
 static void arm(long ms)
 {
-    struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}};
+    struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}, .it_interval = {.tv_usec = ms * 1000}};
 
     setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -143,11 +144,11 @@ static void interruptions(void)
     set_handler(SIGALRM, handler, 0);
     arm(20);
     check_errno(read(fds[0], &byte, 1), EINTR, "read is interrupted");
-    check(caught == 1 && last == SIGALRM, "by the alarm");
+    check(caught >= 1 && last == SIGALRM, "by the alarm");
     arm(20);
     struct timespec ts = {.tv_sec = 10}, left;
     check_errno(nanosleep(&ts, &left), EINTR, "nanosleep is interrupted");
-    check(left.tv_sec == 9, "time left");
+    check(left.tv_sec <= 9, "time left");
     arm(20);
     struct pollfd pollfd = {.fd = fds[0], .events = POLLIN};
     check_errno(poll(&pollfd, 1, -1), EINTR, "poll is interrupted");
@@ -157,12 +158,16 @@ static void interruptions(void)
     arm(20);
     for (uint64_t end = now_ms() + 5000; !caught && now_ms() < end;)
         ;
-    check(caught == 1, "a busy program is interrupted");
+    check(caught >= 1, "a busy program is interrupted");
     sigemptyset(&set);
     sigaddset(&set, SIGALRM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     arm(20);
-    check(sigwait(&set, &signo) == 0 && signo == SIGALRM && caught == 1, "sigwait");
+    caught = 0;
+    check(sigwait(&set, &signo) == 0 && signo == SIGALRM && !caught, "sigwait");
+    arm(0);
+    signal(SIGALRM, SIG_IGN); /* forgets one that is pending */
+    signal(SIGALRM, handler);
     ts = (struct timespec){.tv_nsec = 10000000};
     check_errno(sigtimedwait(&set, NULL, &ts), EAGAIN, "sigtimedwait");
     sigprocmask(SIG_UNBLOCK, &set, NULL);
