@@ -47,6 +47,30 @@ static void image(void)
           "data and stack are writable");
 }
 
+/* Rights that the initial mapping withholds 2 MiB at a time can still be given to a single page. */
+static void single_pages(void)
+{
+    char *page = aligned_alloc(COR_PAGE_SIZE, 2 * COR_PAGE_SIZE);
+    void *text = (void *)((uint64_t)image & ~(COR_PAGE_SIZE - 1));
+    int nx = !(cor_probe(page) & COR_PROT_EXEC);
+
+    page[0] = (char)0xc3; /* ret */
+    check(cor_protect(page, COR_PAGE_SIZE, COR_PROT_READ | COR_PROT_EXEC) == 0 &&
+              cor_probe(page) == (COR_PROT_READ | COR_PROT_EXEC),
+          "a heap page becomes code");
+    ((void (*)(void))page)();
+    check(!nx || !(cor_probe(page + COR_PAGE_SIZE) & COR_PROT_EXEC), "and the next one does not");
+    check(cor_protect(page, COR_PAGE_SIZE, RW) == 0 && (cor_probe(page) & RW) == RW, "and data again");
+    free(page);
+    check(cor_protect(text, COR_PAGE_SIZE, RW | COR_PROT_EXEC) == 0 && cor_probe(text) & COR_PROT_WRITE,
+          "a page of text becomes writable");
+    check(!(cor_probe((char *)text + COR_PAGE_SIZE) & COR_PROT_WRITE), "and the next one does not");
+    *(volatile char *)image = *(volatile char *)image;
+    check(cor_protect(text, COR_PAGE_SIZE, COR_PROT_READ | COR_PROT_EXEC) == 0 &&
+              !(cor_probe(text) & COR_PROT_WRITE),
+          "and read-only again");
+}
+
 static void regions(void)
 {
     char *first = cor_map(5 * COR_PAGE_SIZE, RW), *second = cor_map(1, RW);
@@ -151,6 +175,7 @@ static void heap(void)
 int main(void)
 {
     image();
+    single_pages();
     regions();
     unmap_without_access();
     exhaust();
