@@ -28,10 +28,13 @@ static bool is_device_frame(mfn_t m)
     return !frame_valid(m) || frame_owner(frame_of(m)) == DOMID_IO;
 }
 
-/* Frames of devices that are the hypervisor's own: interrupt controllers and its clock. */
+/*
+ * Frames of devices that are the hypervisor's own: the interrupt controllers. The HPET is not among them: Linux as initial domain
+ * wants to see it, and we only read its counter.
+ */
 static bool device_is_ours(mfn_t m)
 {
-    if (m.v == APIC_FRAME || m.v == acpi.lapic >> PAGE_SHIFT || (acpi.hpet && m.v == acpi.hpet >> PAGE_SHIFT)) {
+    if (m.v == APIC_FRAME || m.v == acpi.lapic >> PAGE_SHIFT) {
         return true;
     }
     for (unsigned i = 0; i < acpi.nr_ioapics; i++) {

@@ -51,6 +51,35 @@ EOF
     APT=(-c "$dir/apt.conf" -q)
 }
 
+# unpack_package PACKAGE DIR LOG HINT: downloads the newest version of a Debian package that a mirror has and unpacks it below
+# DIR; nothing is installed. HINT: the last line of the message when that fails.
+unpack_package() {
+    local package=$1 dir=$2 log=$3 hint=$4
+    rm -rf "$dir/deb" "$dir/tree"
+    mkdir -p "$dir/deb" "$dir/tree"
+    # First with the system's own package lists; without them, or when they are too old, with private ones.
+    APT=(-q)
+    if ! download_package "$package" "$dir/deb" "$log"; then
+        private_apt "$dir/apt" deb
+        quietly "$log" apt-get "${APT[@]}" update || true
+        if ! download_package "$package" "$dir/deb" "$log"; then
+            tail -n 15 "$log" | sed 's/^/    | /' >&2
+            die "could not download the package $package." \
+                'Expected a Debian 12 mirror among the sources in /etc/apt (the lines above are what apt-get said).' "$hint"
+        fi
+    fi
+    dpkg -x "$dir"/deb/*.deb "$dir/tree"
+}
+
+# download_package PACKAGE DIR LOG: try every version that the index known to the options in APT lists, newest first.
+download_package() {
+    local version
+    for version in $(apt-cache "${APT[@]}" madison "$1" 2>>"$3" | awk -F ' *[|] *' '{ print $2 }' | sort -rVu); do
+        (cd "$2" && quietly "$3" apt-get "${APT[@]}" download "$1=$version") && return
+    done
+    return 1
+}
+
 # list_to_type TYPE: one-line sources from stdin with their type replaced; media that cannot be fetched are left out.
 list_to_type() {
     sed -nE -e '/cdrom:/d' -e "s/^[[:space:]]*deb(-src)?[[:space:]]+/$1 /p"
