@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Taking over the initial mapping, which the ABI leaves writable and executable throughout (page tables
- * excepted, they are read-only). The work grows neither with the domain nor, but for read-only data, with the image:
- * pvboot/guest.ld begins data in a 2-MiB slot of its own (coracle-cc asks for it), so that one level-2 entry can
- * take a right from all that it maps.
+ * excepted, they are read-only). The work grows neither with the domain nor, but for read-only data, with
+ * the image: pvboot/guest.ld begins data in a 2-MiB slot of its own (coracle-cc asks for it), so that one
+ * level-2 entry can take a right from all that it maps.
  *
- *  - Slots of text and read-only data lose the right to write. Pages of read-only data lose execution, too, each by
- *    its level-1 entry.
+ *  - Slots of text and read-only data lose the right to write. Pages of read-only data lose execution, too,
+ *    each by its level-1 entry.
  *  - All slots behind them get the no-execute bit: data, the builder's structures, stack, heap, initrd.
  *
- * Between read-only data and the next slot lie frames that nobody uses: the hole. They are ordinary free frames that
- * lose their mapping when they are given out (frames.c). Behind the builder's last structure, over frames that are
- * still free, come
+ * Between read-only data and the next slot lie frames that nobody uses: the hole. They are ordinary free
+ * frames that lose their mapping when they are given out (frames.c). Behind the builder's last structure,
+ * over frames that are still free, come
  *
  *     window page | shared info page | guard page | main thread's block | heap ...
  */

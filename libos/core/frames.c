@@ -7,7 +7,8 @@
  *   fresh       frames that nobody has used since the domain was built: one counter runs through them, so
  *               nothing is prepared at boot, whatever the size of the domain
  *
- *   hole        frames between the image's parts, mapped read-only by the builder's tables: unmapped when taken
+ *   hole        frames between the image's parts, mapped read-only by the builder's tables: unmapped when
+ *               taken
  *
  *   linear      frames that the builder has mapped behind the image. The heap takes them from below, already
  *               mapped; when the others run out, they are taken from above and unmapped

@@ -16,8 +16,8 @@
 
 /*
  * Frames that nobody uses after boot, as ranges of pfns, the end excluded. The builder has mapped both at
- * cor_linear_address: linear, behind everything, for the heap; the hole, between the image's parts, read-only.
- * Frames from linear_end on are free, too, and not mapped.
+ * cor_linear_address: linear, behind everything, for the heap; the hole, between the image's parts,
+ * read-only. Frames from linear_end on are free, too, and not mapped.
  */
 struct cor_free_frames {
     uint64_t linear_first, linear_end;

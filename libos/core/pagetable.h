@@ -60,8 +60,8 @@ void cor_tlb_flush_all(void);
 /* ------------------------------------------------------------------ tables */
 
 /*
- * Boot: learns the builder's tables; then window: a page of address space with a level-1 table, used to see other
- * tables.
+ * Boot: learns the builder's tables; then window: a page of address space with a level-1 table, used to see
+ * other tables.
  */
 void cor_tables_init(const start_info_t *si);
 void cor_tables_start(uint64_t window);
@@ -76,8 +76,9 @@ uint64_t cor_pte_address(uint64_t va, bool create);
 uint64_t cor_pte_read(uint64_t va);
 
 /*
- * A level-2 entry of the initial mapping may withhold rights from the 2 MiB below it (bootmap.c). If prot wants what
- * it withholds, the restriction moves into the level-1 entries, so that pages can differ. False if refused.
+ * A level-2 entry of the initial mapping may withhold rights from the 2 MiB below it (bootmap.c). If prot
+ * wants what it withholds, the restriction moves into the level-1 entries, so that pages can differ. False
+ * if refused.
  */
 bool cor_slot_allow(uint64_t va, unsigned prot);
 

@@ -113,7 +113,10 @@ int fs_open(struct inode *start, const char *path, int flags, mode_t mode, struc
 /* Each as the call of its name, mode with the umask already applied. */
 int fs_mkdir(struct inode *start, const char *path, mode_t mode);
 int fs_mknod(struct inode *start, const char *path, mode_t mode, dev_t rdev);
-/* A character device without a name yet, referenced; NULL without memory. fs_enter gives a name, as link would. */
+/*
+ * A character device without a name yet, referenced; NULL without memory. fs_enter gives a name, as link
+ * would.
+ */
 struct inode *fs_device(mode_t mode, dev_t rdev);
 int fs_enter(struct inode *inode, struct inode *start, const char *path);
 

@@ -113,7 +113,10 @@ void devices_init(void)
     fd_install(file, STDERR_FILENO, false);
 }
 
-/* Enters a device in /dev, where the archive, or an earlier attempt, may have brought something of the name. */
+/*
+ * Enters a device in /dev, where the archive, or an earlier attempt, may have brought something of the
+ * name.
+ */
 static int enter_device(struct inode *dev, size_t i)
 {
     fs_unlink(dev, devices[i].name);
@@ -130,9 +133,9 @@ int devices_enter(void)
     inode_put(root);
     if (err)
         return err;
-    for (size_t i = 0; i < DEVICES && !err; i++)
-        err = enter_device(dev, i);
-    if (!err) {
+    for (size_t i = 0; i < DEVICES && err != -ENOSPC; i++)
+        err = enter_device(dev, i); /* a directory of the archive in a device's place stays */
+    if (err != -ENOSPC) {
         fs_mkdir(dev, "fd", 0755);
         fs_symlink("../stdin", dev, "fd/0");
         fs_symlink("../stdout", dev, "fd/1");

@@ -75,7 +75,10 @@ short file_poll(struct file *file);
 extern struct cor_mutex vfs_lock;
 extern mode_t vfs_umask;
 
-/* Builds the tree: the initrd's content (/dev and /tmp come later). Ends the domain when the initrd is malformed. */
+/*
+ * Builds the tree: the initrd's content (/dev and /tmp come later). Ends the domain when the initrd is
+ * malformed.
+ */
 void vfs_init(void);
 
 /*

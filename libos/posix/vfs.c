@@ -25,8 +25,8 @@ static void now(struct timespec *ts)
 }
 
 /*
- * What every tree has, entered when a path is used for the first time: many programs use none, and to start quickly
- * is this system's business. If memory is short, the next path tries again.
+ * What every tree has, entered when a path is used for the first time: many programs use none, and to start
+ * quickly is this system's business. If memory is short, the next path tries again.
  */
 static void complete_tree(void)
 {

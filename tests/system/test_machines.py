@@ -9,7 +9,8 @@ from runner.tool import coracle, judge, product, run_image
 
 MODELS = ('Opteron_G1', 'Conroe,-vmx', 'qemu64,-svm', 'Nehalem,-vmx', 'max')
 IMAGE = 'tests/system/machine.elf'
-PREEMPTED = ('posix_threads', 'posix_signals', 'core_timers')   # threads, signals, timers, interrupted at any moment
+# Threads, signals and timers, interrupted at any moment.
+PREEMPTED = ('posix_threads', 'posix_signals', 'core_timers')
 FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
 
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the libOS must refuse to a program, and what is said about it. Each run ends by a fault. A stack that has run
- * into its guard page has no room for the trap's frame, so that the hypervisor ends the domain: its words differ.
+ * What the libOS must refuse to a program, and what is said about it. Each run ends by a fault. A stack
+ * that has run into its guard page has no room for the trap's frame, so that the hypervisor ends the
+ * domain: its words differ.
  *
  * build: -O1 -fno-strict-aliasing -fno-optimize-sibling-calls
  *
@@ -13,14 +14,13 @@
  *
  * run: name=rodata args=rodata exit=134 out="page fault writing address 0x[0-9a-f]+: read-only"
  *
- * run: name=data args=data exit=134 cpu=qemu64,-svm out="page fault executing address 0x[0-9a-f]+: not executable"
+ * run: name=data args=data exit=134 cpu=qemu64,-svm out="executing address 0x[0-9a-f]+: not executable"
  *
- * run: name=heap args=heap exit=134 cpu=qemu64,-svm out="page fault executing address 0x[0-9a-f]+: not executable"
+ * run: name=heap args=heap exit=134 cpu=qemu64,-svm out="executing address 0x[0-9a-f]+: not executable"
  *
- * run: name=stack args=stack exit=134 cpu=qemu64,-svm out="page fault executing address 0x[0-9a-f]+: not executable"
+ * run: name=stack args=stack exit=134 cpu=qemu64,-svm out="executing address 0x[0-9a-f]+: not executable"
  *
- * run: name=constant args=constant exit=134 cpu=qemu64,-svm out="page fault executing address 0x[0-9a-f]+: not
- * executable"
+ * run: name=constant args=constant exit=134 cpu=qemu64,-svm out="executing address .*: not executable"
  *
  * run: name=guard args=guard exit=134 out="stack overflow in thread main: page fault writing"
  *

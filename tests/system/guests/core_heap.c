@@ -52,7 +52,10 @@ static uint64_t *grow(size_t pages)
     return (uint64_t *)start;
 }
 
-/* All frames but the heap's, as regions of 32 pages, then of one. Written to, so that two owners are noticed. */
+/*
+ * All frames but the heap's, as regions of 32 pages, then of one. Written to, so that two owners are
+ * noticed.
+ */
 static size_t take_the_rest(void **chain)
 {
     size_t count = 0, size = 32 * COR_PAGE_SIZE;

@@ -124,7 +124,10 @@ static uint64_t now_ms(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* From now on every ms milliseconds: on a busy machine the first alarm may come before the call that it is to end. */
+/*
+ * From now on every ms milliseconds: on a busy machine the first alarm may come before the call that it is
+ * to end.
+ */
 static void arm(long ms)
 {
     struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}, .it_interval = {.tv_usec = ms * 1000}};
