@@ -62,7 +62,7 @@ $(BUILD)/tests/system/%.elf: tests/system/guests/%.c $(CORACLE_CC) $(SYSROOT_REA
 
 # ---- targets; T=unit/NAME, abi/TOPIC, abi/TOPIC/BOOT, system/NAME selects, with several words allowed ----
 T ?=
-J ?= 2
+J ?= $(shell nproc)
 RUN_TESTS = tests/run --build $(BUILD) --jobs $(J)
 .PHONY: test test-unit test-abi test-system test-guests test-unit-programs test-system-guests
 test-unit-programs: $$(UNIT_BIN)
