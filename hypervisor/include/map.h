@@ -15,14 +15,17 @@
 #include "hypervisor/include/types.h"
 
 /*
- * Maps m read-write until unmap_frame(); at most VCPU_WINDOWS at a time. Own domain's frames only, or in a
- * private section.
+ * map_frame: maps m read-write until unmap_frame(); at most VCPU_WINDOWS at a time. Own domain's frames only, or in a
+ * private section. unmap_frame: p is any address inside the window. remap_frame: has the window that p lies in show
+ * another frame, unmap_frame and map_frame in one; returns its address.
  */
+#ifdef CORACLE_HOST_TEST
 void *map_frame(mfn_t m);
-/* p: any address inside the window. */
 void unmap_frame(const void *p);
-/* Has the window that p lies in show another frame: unmap_frame and map_frame in one. Returns its address. */
 void *remap_frame(const void *p, mfn_t m);
+#else
+#include "hypervisor/include/map_window.h"
+#endif
 
 /* Enter and leave a private section; they nest by passing the result of the one to the other. */
 struct domain *private_enter(void);

@@ -239,6 +239,7 @@ void paging_init(void)
         hv_nx = PTE_NX;
         wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE); /* before the first entry that carries the bit is used */
     }
+    window_flags = PTE_HV_RW | hv_nx;
     frame_count = boot_memory_init();
     slots_init();
     back_with_memory(FRAMETABLE_BASE, frame_count * sizeof(struct frame), PTE_HV_RW | hv_nx, 0, 0);
