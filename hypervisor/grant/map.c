@@ -6,7 +6,7 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/pt.h"
-#include "hypervisor/mm/pte.h"
+#include "hypervisor/mm/pt_entry.h"
 
 /* GNTMAP_guest_avail0..2 are the entry's three software bits. */
 static uint64_t entry_flags(uint32_t flags)
@@ -149,9 +149,7 @@ static int16_t leave_mapping(struct domain *d, uint64_t addr, uint64_t new_va, c
     if (!pt_grant_remove(d, addr, is_pte, m, !(track->flags & GNTMAP_readonly), e)) {
         return GNTST_okay;
     }
-    if (e & PTE_P) {
-        frame_put_mapping(pte_mfn(e), e & PTE_RW);
-    }
+    l1_entry_put(e); /* it may have mapped a device, which holds no reference */
     return GNTST_general_error;
 }
 

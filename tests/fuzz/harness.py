@@ -54,7 +54,9 @@ def watch(process, seconds):
         if ENDED.search(text):
             return text, 'ended'
         if HYPERVISOR_FAULT.search(text):
-            read_some(process, selector, data, 1)
+            after = time.monotonic() + 2
+            while time.monotonic() < after and read_some(process, selector, data, 0.2):
+                pass
             return text_of(data), 'fault'
         if asked and ANSWER.search(text):
             return text, 'answered'

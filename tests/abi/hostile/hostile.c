@@ -5,6 +5,7 @@
  * death.
  */
 #include "tests/abi/lib/test.h"
+#include <xen/grant_table.h>
 
 static unsigned long mapped_end(void)
 {
@@ -172,6 +173,45 @@ static void absent_handlers(void)
     port_close(ipi.port);
 }
 
+/*
+ * GNTTABOP_unmap_and_replace that fails after it took the other entry, which maps a device: no reference may be
+ * given back that was never taken.
+ */
+static void replace_by_device(void)
+{
+    static xen_pfn_t frame;
+    unsigned long va = 0x30000000;
+    struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = 1};
+    struct gnttab_map_grant_ref map = {.host_addr = va + PAGE_SIZE, .flags = GNTMAP_host_map, .ref = 20};
+    struct gnttab_unmap_and_replace replace = {.host_addr = va + 3 * PAGE_SIZE,
+                                               .new_addr = va + 2 * PAGE_SIZE};
+    struct gnttab_unmap_grant_ref unmap = {.host_addr = va + PAGE_SIZE};
+    struct grant_entry_v1 *entry = (void *)va;
+    char *page = page_alloc();
+
+    set_xen_guest_handle(setup.frame_list, &frame);
+    check_eq(hcall(grant_table_op, GNTTABOP_setup_table, &setup, 1), 0, "table");
+    check_eq(map_at(va, frame << 12 | PTE_RW), 0, "map the table");
+    entry[20].frame = (uint32_t)va_to_mfn(page);
+    entry[20].domid = 0;
+    entry[20].flags = GTF_permit_access;
+    map.dom = 0; /* DOMID_SELF is none here */
+    hcall(grant_table_op, GNTTABOP_map_grant_ref, &map, 1);
+    check_eq(map.status, GNTST_okay, "map");
+    check_eq(map_at(va + 2 * PAGE_SIZE, 0xb8ul << 12 | PTE_RW), 0, "map a device");
+    replace.handle = map.handle;
+    hcall(grant_table_op, GNTTABOP_unmap_and_replace, &replace, 1);
+    observe(replace.status, "replace what is not mapped");
+    observe((long)(pte_read(va + 2 * PAGE_SIZE, 1) & PTE_P), "the device's entry");
+    unmap.handle = map.handle;
+    hcall(grant_table_op, GNTTABOP_unmap_grant_ref, &unmap, 1);
+    check_eq(unmap.status, GNTST_okay, "unmap");
+    entry[20].flags = 0;
+    update_va(va, 0, UVMF_INVLPG);
+    update_va(va + 2 * PAGE_SIZE, 0, UVMF_INVLPG);
+    page_free(page);
+}
+
 /* Removing the page-fault handler's own text: faults without end, until no stack is left. */
 static void recursive(void)
 {
@@ -245,6 +285,7 @@ const struct test_case test_cases[] = {
     {"delayed_trap", delayed_trap, false},
     {"absent_handlers", absent_handlers, false},
     {"no_syscall_callback", no_syscall_callback, false},
+    {"replace_by_device", replace_by_device, false},
     {"recursive", recursive, true},
     {"own_text", own_text, true},
     {"no_kernel_stack", no_kernel_stack, true},

@@ -3,11 +3,12 @@
 #include "tests/fuzz/hypercalls/fuzz.h"
 #include "pvboot/coracle_abi.h"
 
-#define PROGRESS     20000
+#define PROGRESS     5000
 #define REPAIR_EVERY 400
 
 static struct fuzzer fuzzers[MAX_VCPUS];
-static uint64_t spare[MAX_VCPUS][SPARES][512] __attribute__((aligned(4096)));
+/* One page more than is used: structures that begin at the end of the last reach beyond it. */
+static uint64_t spare[MAX_VCPUS][SPARES + 1][512] __attribute__((aligned(4096)));
 static unsigned long calls_wanted;
 static volatile unsigned long finished;
 

@@ -308,7 +308,9 @@ static void user_code(struct fuzzer *f)
     uint64_t *words = (void *)&frame;
 
     f->calls++;
-    mmuext(MMUEXT_NEW_USER_BASEPTR, user_l4, 0);
+    if (mmuext(MMUEXT_NEW_USER_BASEPTR, user_l4, 0) != 0 && !f->reckless) {
+        return;
+    }
     write_code(f, user_text, true);
     ticks_in_user[f->id] = 0;
     frame.rax = value(f);

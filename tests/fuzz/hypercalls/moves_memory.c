@@ -205,7 +205,7 @@ static void grant_maps(struct fuzzer *f)
                            : map[i].flags & GNTMAP_contains_pte ? pte_machine(va, 1)
                                                                 : value(f);
         map[i].ref = below(f, 40);
-        map[i].dom = some_domain(f);
+        map[i].dom = below(f, 8) ? 0 : some_domain(f); /* DOMID_SELF is none here */
     }
     call(f, __HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, (unsigned long)map, n, 0, 0);
     for (unsigned i = 0; i < n; i++) {
