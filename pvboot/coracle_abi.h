@@ -32,9 +32,9 @@
 #define CORACLE_MARK_EXIT  3 /* main() has returned, or exit() was called */
 
 /*
- * For tests: the hypervisor walks the page tables that are active on this processor and returns how many mappings show what
- * this domain may not see: 0 is as it must be. arg: 0. -EPERM: the domain is not privileged; -EINVAL; -E2BIG: more page tables than
- * it looks at.
+ * For tests: the hypervisor walks the page tables that are active on this processor and returns how many
+ * mappings show what this domain may not see: 0 is as it must be. arg: 0. -EPERM: the domain is not
+ * privileged; -EINVAL; -E2BIG: more page tables than it looks at.
  */
 #define CORACLE_OP_AUDIT 3
 

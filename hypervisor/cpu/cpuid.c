@@ -47,8 +47,9 @@ static void read_xsave(struct cpu_features *f)
 }
 
 /*
- * L1 terminal fault: Intel's processors but those that say RDCL_NO, and the Atoms and Phis that do not run ahead of a
- * terminal fault (Intel's list of affected processors, INTEL-SA-00161). Family and model as CPUID leaf 1 gives them.
+ * L1 terminal fault: Intel's processors but those that say RDCL_NO, and the Atoms and Phis that do not run
+ * ahead of a terminal fault (Intel's list of affected processors, INTEL-SA-00161). Family and model as CPUID
+ * leaf 1 gives them.
  */
 static bool has_l1tf(uint32_t signature, bool arch_capabilities)
 {

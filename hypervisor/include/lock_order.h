@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Locks and their order. A processor may take a lock only if every lock it holds has a smaller rank, or an
- * equal one in the order that the table gives. Interrupts are off whenever the hypervisor runs (but for the idle loop and preemption
- * points), so no lock needs an interrupt-safe variant. A processor that waits for a lock answers TLB-flush
- * requests meanwhile, so that a holder may wait for a flush on all processors.
+ * equal one in the order that the table gives. Interrupts are off whenever the hypervisor runs (but for the
+ * idle loop and preemption points), so no lock needs an interrupt-safe variant. A processor that waits for a
+ * lock answers TLB-flush requests meanwhile, so that a holder may wait for a flush on all processors.
  *
  *   rank                 lock                       guards
  *   LOCK_DOMAIN_LIST     the table of domains       domid -> domain, creation and removal

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may be mapped while a guest runs, in the hypervisor's slots: the image, processors' blocks, frame table,
- * M2P, heap objects at their addresses, devices of ours, all frames of the hypervisor's own; and the running
- * domain's area, for each vCPU its own context, trap table and FPU pages, the domain's frames, and in open
- * windows also tables of ours. In the guest's slots: validated tables of the domain, frames of the domain,
- * frames granted to it; for the privileged domain also devices and what it has mapped of others.
+ * What may be mapped while a guest runs, in the hypervisor's slots: the image, processors' blocks, frame
+ * table, M2P, heap objects at their addresses, devices of ours, all frames of the hypervisor's own; and the
+ * running domain's area, for each vCPU its own context, trap table and FPU pages, the domain's frames, and in
+ * open windows also tables of ours. In the guest's slots: validated tables of the domain, frames of the
+ * domain, frames granted to it; for the privileged domain also devices and what it has mapped of others.
  */
 #include "hypervisor/grant/table.h"
 #include "hypervisor/include/boot.h"

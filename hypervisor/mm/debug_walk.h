@@ -5,8 +5,8 @@
 
 /*
  * Walks the active page tables of this processor and counts the mappings that may not be there; the first is
- * logged. -E2BIG: more tables than it looks at. No window is open. Takes LOCK_GRANT and LOCK_PAGE of the active
- * domain.
+ * logged. -E2BIG: more tables than it looks at. No window is open. Takes LOCK_GRANT and LOCK_PAGE of the
+ * active domain.
  */
 long debug_walk(void);
 /* Boot: key 'm'. */

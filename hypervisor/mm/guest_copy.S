@@ -14,7 +14,9 @@ raw_copy:
     jnz 3f
     cmpq $COPY_WORDS * 8, %rdx
     ja 3f
-/* A few words, as small structures are: eight bytes of code for each, so their number tells where to begin. */
+/*
+ * A few words, as small structures are: eight bytes of code for each, so their number tells where to begin.
+ */
     leaq 2f(%rip), %rax
     subq %rdx, %rax
     jmp *%rax

@@ -151,8 +151,8 @@ int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned leve
 }
 
 /*
- * The table that the last request changed: requests come in runs, so it stays open for the next one. While it is
- * open we hold a reference, the window and its owner's page_lock, so what was checked stays true.
+ * The table that the last request changed: requests come in runs, so it stays open for the next one. While it
+ * is open we hold a reference, the window and its owner's page_lock, so what was checked stays true.
  */
 struct open_table {
     mfn_t m;

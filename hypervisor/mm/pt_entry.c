@@ -6,7 +6,7 @@
 #include "hypervisor/mm/frame_internal.h"
 #include "hypervisor/mm/pt_entry.h"
 
-#define APIC_FRAME         0xfee00ul /* local APICs, and where MSI messages go */
+#define APIC_FRAME         0xfee00ul   /* local APICs, and where MSI messages go */
 #define HT_FIRST           0xfd00000ul /* AMD: the HyperTransport range, up to 1 TiB, is no memory */
 #define HT_LAST            0xffffffful
 #define FRAME_MASK_INVALID (PTE_ADDR >> PAGE_SHIFT) /* what a guest's INVALID_MFN becomes in an entry */
@@ -29,8 +29,8 @@ static bool is_device_frame(mfn_t m)
 }
 
 /*
- * Frames of devices that are the hypervisor's own: the interrupt controllers. The HPET is not among them: Linux as initial domain
- * wants to see it, and we only read its counter.
+ * Frames of devices that are the hypervisor's own: the interrupt controllers. The HPET is not among them:
+ * Linux as initial domain wants to see it, and we only read its counter.
  */
 static bool device_is_ours(mfn_t m)
 {
@@ -50,7 +50,8 @@ static int device_entry_get(const struct domain *owner, uint64_t *e)
     if (pte_mfn(*e).v == FRAME_MASK_INVALID) {
         return -EINVAL;
     }
-    if (!owner->privileged || device_is_ours(pte_mfn(*e)) || pte_mfn(*e).v >> (cpu_features.phys_bits - PAGE_SHIFT)) {
+    if (!owner->privileged || device_is_ours(pte_mfn(*e)) ||
+        pte_mfn(*e).v >> (cpu_features.phys_bits - PAGE_SHIFT)) {
         return -EPERM;
     }
     if (!(*e & (PTE_PCD | PTE_PWT))) {

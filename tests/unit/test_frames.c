@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* References and types one at a time: limits, what others do meanwhile, and tests named after bugs that were. */
+/*
+ * References and types one at a time: limits, what others do meanwhile, and tests named after bugs that were.
+ */
 #include "tests/unit/mm_world.h"
 
 #define FIRST 1

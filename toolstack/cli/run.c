@@ -2,7 +2,8 @@
 /*
  * coracle run: a guest image as if it were a local program.
  *
- * Exit status: the program's own. When it has none to give, with a line on stderr that starts with "coracle: ":
+ * Exit status: the program's own. When it has none to give, with a line on stderr that starts with "coracle:
+ * ":
  *   1      the machine did not start, or the hypervisor failed
  *   2      bad usage
  *   124    --timeout

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an address space shows. After each kind of work that maps, unmaps or moves something, Coracle is asked to walk the
- * active page tables: nothing of another's may be there. Stock Xen has no such call, and answers so.
+ * What an address space shows. After each kind of work that maps, unmaps or moves something, Coracle is asked
+ * to walk the active page tables: nothing of another's may be there. Stock Xen has no such call, and answers
+ * so.
  */
 #include "pvboot/coracle_abi.h"
 #include "tests/abi/lib/test.h"

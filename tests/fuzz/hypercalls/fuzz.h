@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest that means no good: on each of its processors it makes random moves, which are single hypercalls
- * with arguments from pools of values that matter, or sequences of calls, stores and user code that make sense
- * so far as to reach what lies behind the first check. The hypervisor must survive all of it; what becomes of
- * the guest is its own affair. The same seed makes the same moves on one processor.
+ * with arguments from pools of values that matter, or sequences of calls, stores and user code that make
+ * sense so far as to reach what lies behind the first check. The hypervisor must survive all of it; what
+ * becomes of the guest is its own affair. The same seed makes the same moves on one processor.
  *
  * The command line: fuzz seed=N calls=N reckless=1. A reckless guest also does what mostly ends itself.
  *
