@@ -6,7 +6,7 @@ import re
 import struct
 
 from runner.core import Failure, Test
-from runner.machine import boot
+from runner.machine import boot, hypervisor_file, run_process
 from runner.tool import coracle, product
 
 IMAGE = 'tests/system/machine.elf'
@@ -112,11 +112,25 @@ def hypervisor_test(name, pattern, image=None, **keys):
         output = boot(context, 'coracle', path, until=end, timeout=40, **keys)
         if not re.search(end, output.text):
             raise Failure('no line of the hypervisor like "%s"' % pattern, output.text)
-        if re.search(r'(?i)\(coracle\).*(page fault|assert|BUG\b|general protection)', output.text):
+        if re.search(r'(?i)\(coracle\).*\b(page fault|assert|BUG\b|general protection)', output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
         return output.text
 
     return Test('system/bad_input/hypervisor/' + name, function)
+
+
+def without_module():
+    """The hypervisor alone, without the image that it should start."""
+    def function(context):
+        output = run_process(['qemu-system-x86_64', '-accel', 'tcg', '-m', '128', '-display', 'none', '-serial', 'stdio',
+                              '-monitor', 'none', '-nic', 'none', '-no-reboot', '-kernel',
+                              hypervisor_file(context, 'coracle'), '-append', 'com1=115200,8n1 console=com1'],
+                             timeout=30, until=r'\(coracle\).*(module|initial domain)')
+        if not re.search(r'\(coracle\).*(module|initial domain)', output.text):
+            raise Failure('no line of the hypervisor about the missing module', output.text)
+        return output.text
+
+    return Test('system/bad_input/hypervisor/no_module', function)
 
 
 def without_qemu():
@@ -135,7 +149,11 @@ def collect(_context):
     tests += [hypervisor_test(name, pattern, image=lambda context, n=name: broken_file(context, n))
               for name, (_, pattern) in BROKEN.items()]
     tests.append(hypervisor_test('too_little_memory', 'memory|dom0_mem', memory='1M'))
+    tests.append(hypervisor_test('no_memory', 'memory|dom0_mem', memory='0'))
+    tests.append(hypervisor_test('malformed_memory', 'dom0_mem.*(expected|found)', memory='much'))
+    tests.append(hypervisor_test('malformed_option', 'loglvl.*(expected|found)', options='loglvl=9'))
     tests.append(hypervisor_test('more_memory_than_there_is', 'memory|dom0_mem', memory='3G'))
     tests.append(hypervisor_test('unknown_option', 'fly', options='fly=high'))
+    tests.append(without_module())
     tests.append(hypervisor_test('module_is_no_archive', 'exit status|shutdown|crash', modules=['/etc/passwd']))
     return tests
