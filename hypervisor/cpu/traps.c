@@ -4,6 +4,7 @@
  * of our own means, and the work before a return to a guest.
  */
 #include "hypervisor/cpu/cpu.h"
+#include "hypervisor/domain/create.h"
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/clock.h"
 #include "hypervisor/include/debug_key.h"
@@ -176,6 +177,9 @@ static void hazards_handle(uint32_t hazard)
     }
     if (hazard & HAZARD_DUMP) {
         debug_keys_run();
+    }
+    if (hazard & HAZARD_REAP) {
+        domains_reap();
     }
 }
 

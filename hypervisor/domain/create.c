@@ -13,6 +13,7 @@
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/grant.h"
 #include "hypervisor/include/map.h"
+#include "hypervisor/include/platform.h"
 #include "hypervisor/include/sched.h"
 #include "hypervisor/include/string.h"
 #include "hypervisor/mm/frame_internal.h"
@@ -48,15 +49,46 @@ struct domain *domain_get(domid_t id)
 
     if (id == DOMID_SELF) {
         d = current_domain();
-        __atomic_fetch_add(&d->refs, 1, __ATOMIC_ACQ_REL);
+        domain_hold(d);
         return d;
     }
     spin_lock(&domain_list_lock);
     d = domain_lookup(id);
     if (d && d->state < DOMAIN_DYING) {
-        __atomic_fetch_add(&d->refs, 1, __ATOMIC_ACQ_REL);
+        domain_hold(d);
     } else {
         d = NULL;
+    }
+    spin_unlock(&domain_list_lock);
+    return d;
+}
+
+/* A reference, unless there is none any more and d waits for its reaper. */
+static bool hold_if_any(struct domain *d)
+{
+    uint32_t refs = read_once(d->refs);
+
+    while (refs && !__atomic_compare_exchange_n(&d->refs, &refs, refs + 1, false, __ATOMIC_ACQ_REL,
+                                                __ATOMIC_ACQUIRE)) {
+    }
+    return refs != 0;
+}
+
+struct domain *domain_get_from(domid_t id)
+{
+    struct domain *d = NULL;
+    unsigned i = id;
+
+    spin_lock(&domain_list_lock);
+    while (!d && i < DOMID_FIRST_RESERVED) {
+        if (!domain_pages[i / IDS_PER_PAGE]) {
+            i = ALIGN_DOWN(i, (unsigned)IDS_PER_PAGE) + (unsigned)IDS_PER_PAGE;
+            continue;
+        }
+        d = domain_lookup((domid_t)i++);
+        if (d && !hold_if_any(d)) {
+            d = NULL;
+        }
     }
     spin_unlock(&domain_list_lock);
     return d;
@@ -93,7 +125,13 @@ static void domain_free(struct domain *d)
         domain_pages[d->id / IDS_PER_PAGE][d->id % IDS_PER_PAGE] = NULL;
     }
     spin_unlock(&domain_list_lock);
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        /* The next structure at this address is another domain. */
+        if (read_once(percpu_of(i)->last_domain) == d) {
+            write_once(percpu_of(i)->last_domain, NULL);
+        }
+    }
+    for (unsigned i = 0; d->vcpu && i < d->max_vcpus; i++) {
         struct vcpu *v = d->vcpu[i];
 
         if (!v) {
@@ -126,19 +164,64 @@ static void domain_free(struct domain *d)
     heap_free(d, sizeof(*d), NULL);
 }
 
+/* Domains without references, until somebody without locks frees them. */
+static struct domain *reap_list;
+
 void domain_put(struct domain *d)
 {
     if (__atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == 1) {
-        domain_free(d);
+        d->reap_next = read_once(reap_list);
+        while (!__atomic_compare_exchange_n(&reap_list, &d->reap_next, d, false, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_ACQUIRE)) {
+        }
+        hazard_raise(HAZARD_REAP);
     }
+}
+
+void domains_reap(void)
+{
+    struct domain *d = __atomic_exchange_n(&reap_list, NULL, __ATOMIC_ACQ_REL);
+
+    while (d) {
+        struct domain *next = d->reap_next;
+
+        domain_free(d);
+        d = next;
+    }
+}
+
+static void wall_clock_write(const struct domain *d, struct shared_info *s)
+{
+    uint64_t sec;
+    uint32_t nsec;
+
+    clock_wall_at_boot(&sec, &nsec);
+    sec += (uint64_t)d->time_offset_seconds;
+    write_once(s->wc_version, s->wc_version | 1);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    s->wc_sec = (uint32_t)sec;
+    s->wc_nsec = nsec;
+    s->wc_sec_hi = (uint32_t)(sec >> 32);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    write_once(s->wc_version, s->wc_version + 1);
+}
+
+void domain_set_time_offset(struct domain *d, int64_t seconds)
+{
+    struct domain *before = private_enter();
+    struct shared_info *s = map_frame(d->shared_mfn);
+
+    d->time_offset_seconds = seconds;
+    wall_clock_write(d, s);
+    unmap_frame(s);
+    private_leave(before);
 }
 
 /* The shared info: upcalls masked, wall clock set, nothing pending. */
 static int shared_info_create(struct domain *d)
 {
+    struct domain *before;
     struct shared_info *s;
-    uint64_t sec;
-    uint32_t nsec;
     mfn_t m = frame_alloc_shared(d);
 
     if (mfn_eq(m, MFN_INVALID)) {
@@ -146,17 +229,14 @@ static int shared_info_create(struct domain *d)
     }
     d->shared_mfn = m;
     d->shared = (struct shared_info *)SHARED_INFO_VA;
+    before = private_enter();
     s = map_frame(m);
     for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) {
         s->vcpu_info[i].evtchn_upcall_mask = 1;
     }
-    clock_wall_at_boot(&sec, &nsec);
-    sec += (uint64_t)d->time_offset_seconds;
-    s->wc_version = 2;
-    s->wc_sec = (uint32_t)sec;
-    s->wc_nsec = nsec;
-    s->wc_sec_hi = (uint32_t)(sec >> 32);
+    wall_clock_write(d, s);
     unmap_frame(s);
+    private_leave(before);
     return 0;
 }
 
@@ -170,6 +250,7 @@ static int domain_init(struct domain *d, unsigned max_vcpus)
     d->event_lock = (struct spinlock)SPINLOCK(LOCK_EVENT);
     d->exit_status = ~0u;
     d->shutdown_code = ~0u;
+    d->dying_table = MFN_INVALID;
     list_init(&d->link);
     d->vcpu = heap_alloc(max_vcpus * sizeof(d->vcpu[0]), d);
     if (!d->vcpu) {

@@ -25,10 +25,16 @@ struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_p
  */
 int vcpu_create(struct domain *d, unsigned id);
 /*
- * First phase of the end: vCPUs stop, mappings and references go. Preemptible: -EAGAIN, call again. The
- * frames leave with their last reference; the last domain_put() frees the rest.
+ * First phase of the end (destroy.c): vCPUs stop, mappings and references go. Preemptible: -EAGAIN, call
+ * again. The frames leave with their last reference; when the last of the domain's own is gone, too,
+ * domains_reap() frees the rest. One caller at a time; d is not the current domain, whose address space is
+ * active. 0: d is DOMAIN_DEAD.
  */
 int domain_kill(struct domain *d);
+/* The domain's wall clock is `seconds` ahead of ours from now on. */
+void domain_set_time_offset(struct domain *d, int64_t seconds);
+/* HAZARD_REAP: frees the domains whose last reference is gone. No lock held. */
+void domains_reap(void);
 
 /*
  * A foreign or stopped vCPU's context through a window (in a private section if it is another domain's).

@@ -59,6 +59,8 @@ const hypercall_fn hypercall_table[HYPERCALL_COUNT] = {
     CALL(__HYPERVISOR_callback_op, do_callback_op),
     CALL(__HYPERVISOR_event_channel_op, do_event_channel_op),
     CALL(__HYPERVISOR_physdev_op, do_physdev_op),
+    CALL(__HYPERVISOR_sysctl, do_sysctl),
+    CALL(__HYPERVISOR_domctl, do_domctl),
     CALL(__HYPERVISOR_coracle_op, do_coracle_op),
 };
 #pragma GCC diagnostic pop

@@ -89,6 +89,7 @@ enum vcpu_state {
 #define PAUSE_DOMAIN  (1u << 1) /* its domain is paused, shut down or dying */
 #define PAUSE_CONTROL (1u << 2) /* the hypervisor inspects it */
 #define PAUSE_BLOCKED (1u << 3) /* waits for an event; sched_wake() clears it */
+#define PAUSE_TOOLS   (1u << 4) /* the toolstack paused its domain: domain.tools_pauses */
 
 struct vcpu {
     struct domain *domain;
@@ -182,6 +183,9 @@ struct domain {
     unsigned nr_vcpus;      /* vCPUs that exist */
     unsigned max_vcpus;
     struct vcpu **vcpu; /* max_vcpus entries */
+    unsigned tools_pauses; /* how often the toolstack paused it (XEN_DOMCTL_pausedomain) */
+    mfn_t dying_table;     /* whose teardown domain_kill() goes on with; MFN_INVALID: none */
+    struct domain *reap_next;
     unsigned long vm_assist;
     uint8_t handle[16];
 
@@ -238,7 +242,19 @@ static inline struct domain *current_domain(void)
  * with domain_put(). Takes LOCK_DOMAIN_LIST.
  */
 struct domain *domain_get(domid_t id);
+/*
+ * The domain with the lowest id from `id` on, dying ones included, with a reference; NULL: none. Takes
+ * LOCK_DOMAIN_LIST.
+ */
+struct domain *domain_get_from(domid_t id);
+/* Any locks may be held: what is left of a domain without references is freed by domains_reap(). */
 void domain_put(struct domain *d);
+
+/* One more reference, for who holds one already. */
+static inline void domain_hold(struct domain *d)
+{
+    __atomic_fetch_add(&d->refs, 1, __ATOMIC_ACQ_REL);
+}
 
 /*
  * Ends a guest's life: its vCPUs stop, registers and a stack dump go to the console, the domain is shut down

@@ -20,6 +20,7 @@ struct timer;
 #define HAZARD_VCPU  (1u << 3) /* current vCPU has bits in vcpu.pending */
 #define HAZARD_CLOCK (1u << 4) /* the clock was calibrated anew: publish it to the current vCPU */
 #define HAZARD_DUMP  (1u << 5) /* a debug key was typed on the console */
+#define HAZARD_REAP  (1u << 6) /* the last reference to a domain is gone: domains_reap() */
 
 struct tss {
     uint32_t reserved0;

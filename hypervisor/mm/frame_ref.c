@@ -36,6 +36,9 @@ bool frame_get(mfn_t m, domid_t owner)
             return false;
         }
     } while (!cas(&f->own, &old, old + 1));
+    if (unlikely((old & FRAME_HYPER) && (old & FRAME_REFS_MASK) == 1)) {
+        domain_hold(frame_domain(f)); /* a shared page goes with its domain: whoever maps it keeps both */
+    }
     return true;
 }
 
@@ -44,6 +47,7 @@ static void frame_leave(struct frame *f)
 {
     struct domain *d = frame_domain(f);
     uint32_t index = (uint32_t)(f - frame_table);
+    bool was_last;
 
     assert((f->type & FRAME_COUNT_MASK) == 0);
     spin_lock(&d->list_lock);
@@ -56,9 +60,13 @@ static void frame_leave(struct frame *f)
         frame_table[f->next].prev = f->prev;
     }
     d->tot_pages--;
+    was_last = d->frames == 0;
     spin_unlock(&d->list_lock);
     m2p_set(mfn(index), INVALID_M2P_ENTRY);
     frame_give_dirty(index);
+    if (was_last) {
+        domain_put(d);
+    }
 }
 
 void frame_put(mfn_t m)
@@ -69,6 +77,8 @@ void frame_put(mfn_t m)
     assert((old & FRAME_REFS_MASK) != 0);
     if ((old & FRAME_REFS_MASK) == 1) {
         frame_leave(f);
+    } else if (unlikely((old & FRAME_HYPER) && (old & FRAME_REFS_MASK) == 2)) {
+        domain_put(frame_domain(f));
     }
 }
 
@@ -272,6 +282,13 @@ mfn_t frame_alloc_domain(struct domain *d, unsigned order, unsigned bits)
         return m;
     }
     frame_list_insert(d, m.v, n);
+    if (unlikely(read_once(d->state) >= DOMAIN_DYING)) {
+        /* domain_kill() may have looked at the list before. */
+        for (uint64_t i = 0; i < n; i++) {
+            (void)frame_release(d, mfn_add(m, i));
+        }
+        return MFN_INVALID;
+    }
     return m;
 }
 
@@ -292,6 +309,8 @@ void frame_list_insert(struct domain *d, uint64_t first, uint64_t n)
     }
     if (d->frames) {
         frame_table[d->frames].prev = (uint32_t)last;
+    } else {
+        domain_hold(d); /* while it has frames */
     }
     d->frames = (uint32_t)first;
     spin_unlock(&d->list_lock);

@@ -114,6 +114,9 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         return -EINVAL;
     }
     rc = base_set(v, &v->cr3_kernel, mfn(xen_cr3_to_pfn(c->ctrlreg[3])));
+    if (rc == 0 && c->ctrlreg[1] && !mfn_eq(current_vcpu()->old_table, MFN_INVALID)) {
+        return -EAGAIN; /* there is room for one unfinished teardown */
+    }
     if (rc == 0 && c->ctrlreg[1]) {
         rc = base_set(v, &v->cr3_user, mfn(xen_cr3_to_pfn(c->ctrlreg[1])));
     }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A second domain: made, started, looked at and destroyed by this one. */
+#ifndef TESTS_ABI_DOMCTL_DOMAIN_H
+#define TESTS_ABI_DOMCTL_DOMAIN_H
+
+#include "tests/abi/domctl/child.h"
+
+/* Where the parent sees the child's page i while it builds, and the talk page until it lets go. */
+#define VIEW_VA  0x40000000ul
+#define GRANT_VA (VIEW_VA + 64 * PAGE_SIZE)
+#define TABLE_VA (VIEW_VA + 65 * PAGE_SIZE)
+
+struct child {
+    domid_t id;
+    xen_pfn_t mfn[CHILD_PAGES];
+    struct talk *talk;
+};
+
+/* A domctl on id with op's cmd and arguments filled in. */
+long domctl(struct xen_domctl *op, uint32_t cmd, domid_t id);
+/* One without arguments. */
+long domctl_plain(uint32_t cmd, domid_t id);
+long sysctl(struct xen_sysctl *op, uint32_t cmd);
+/* Flags of the domain, or -1: there is none. */
+long domain_flags(domid_t id);
+unsigned long free_pages(void);
+
+/* Once: page tables for the views. */
+void domain_setup(void);
+/* A domain with memory, page tables and a vCPU, ready to be unpaused. 0, or what failed, which is printed. */
+long child_create(struct child *c, evtchn_port_t port);
+/* Ends it; the talk page's view must be gone first for it to leave altogether. */
+long child_destroy(const struct child *c);
+void child_let_go(struct child *c);
+
+#endif
