@@ -182,7 +182,7 @@ struct domain {
     unsigned exit_status;   /* CORACLE_OP_EXIT_STATUS; ~0u: none */
     unsigned nr_vcpus;      /* vCPUs that exist */
     unsigned max_vcpus;
-    struct vcpu **vcpu; /* max_vcpus entries */
+    struct vcpu **vcpu;    /* max_vcpus entries */
     unsigned tools_pauses; /* how often the toolstack paused it (XEN_DOMCTL_pausedomain) */
     mfn_t dying_table;     /* whose teardown domain_kill() goes on with; MFN_INVALID: none */
     struct domain *reap_next;

@@ -297,7 +297,10 @@ void frame_list_insert(struct domain *d, uint64_t first, uint64_t n)
     uint64_t own = FRAME_ALLOCATED | (uint64_t)d->id << FRAME_OWNER_SHIFT | 1;
     uint64_t last = first + n - 1;
 
-    /* Once `own` says so, another vCPU may give the frame up: it must be on the list then, and waits for the lock. */
+    /*
+     * Once `own` says so, another vCPU may give the frame up: it must be on the list then, and waits for the
+     * lock.
+     */
     spin_lock(&d->list_lock);
     for (uint64_t i = first; i <= last; i++) {
         struct frame *f = &frame_table[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The child's program: one function that names nothing outside itself, since the parent copies it into another
- * domain. Its arguments and results are in the page that both see.
+ * The child's program: one function that names nothing outside itself, since the parent copies it into
+ * another domain. Its arguments and results are in the page that both see.
  */
 #include "tests/abi/domctl/child.h"
 

@@ -174,8 +174,8 @@ static void absent_handlers(void)
 }
 
 /*
- * GNTTABOP_unmap_and_replace that fails after it took the other entry, which maps a device: no reference may be
- * given back that was never taken.
+ * GNTTABOP_unmap_and_replace that fails after it took the other entry, which maps a device: no reference may
+ * be given back that was never taken.
  */
 static void replace_by_device(void)
 {

@@ -109,7 +109,10 @@ static void move(struct fuzzer *f)
     }
 }
 
-/* Fills the argument page with values; takes the next one if it cannot be written any more. false: none is left. */
+/*
+ * Fills the argument page with values; takes the next one if it cannot be written any more. false: none is
+ * left.
+ */
 static bool scratch_fill(struct fuzzer *f)
 {
     struct trap t;
