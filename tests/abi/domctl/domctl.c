@@ -4,6 +4,7 @@
  * between two domains (events, grants, foreign maps) is asked here, too.
  */
 #include "tests/abi/domctl/domain.h"
+#include "pvboot/coracle_abi.h"
 
 #define WARM_UP 10
 #define ROUNDS  50
@@ -197,6 +198,14 @@ static void child_grant(void)
     check_eq((long)data[16], 0x3333, "what we wrote");
 }
 
+/* Nothing of the child's is in our address space but what we mapped ourselves; stock Xen has no such call. */
+static void audit(const char *when)
+{
+    long found = hcall(coracle_op, CORACLE_OP_AUDIT, 0);
+
+    check(found == 0 || found == -XEN_ENOSYS, "only what may be seen: %s", when);
+}
+
 static void life(void)
 {
     long port = start();
@@ -210,6 +219,7 @@ static void life(void)
     check_eq(domctl_plain(XEN_DOMCTL_unpausedomain, id), 0, "unpause");
     check(wait_pending((unsigned)port), "an event from the child");
     child_results();
+    audit("beside a child");
     child_grant();
     child.talk->reason = SHUTDOWN_crash;
     check_eq(port_send((unsigned)port), 0, "send it an event");
@@ -221,6 +231,7 @@ static void life(void)
     check_eq(grants[GRANT_REF].flags & (GTF_reading | GTF_writing), 0, "our grant is free again");
     check(wait_pending((unsigned)virq_port()), "VIRQ_DOM_EXC once more");
     check_eq((long)child.talk->magic, (long)TALK_MAGIC, "a page that we map outlives it");
+    audit("beside a dead child");
     observe(domain_flags(id) & XEN_DOMINF_dying, "which shows it as dying");
     child_let_go(&child);
     check(wait_flags(id, -1, -1), "and then it is gone");
@@ -300,8 +311,11 @@ static void rounds(void)
     check_eq(many(ROUNDS), ROUNDS, "all rounds");
     after = free_settled();
     print("# free pages: %lu before, %lu after\n", before, after);
-    /* Coracle keeps the tables that map its heap: one page for each 2 MiB of memory that was ever part of it. */
-    check(after + ROUNDS / 5 > before, "no round keeps memory");
+    /*
+     * Stock Xen may still owe the last round's domain; Coracle keeps the tables that map its heap, a page for each 2
+     * MiB of memory that was ever part of it. A page lost in each round is more than either.
+     */
+    check(after + ROUNDS > before, "no round keeps memory");
 }
 
 const struct test_case test_cases[] = {{"setup", setup, false},   {"errors", errors, false},
