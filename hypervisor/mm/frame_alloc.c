@@ -154,8 +154,10 @@ static void scrub_dirty(unsigned n)
     while (heap.dirty && n--) {
         uint64_t index = heap.dirty;
         uint32_t stamp = (uint32_t)frame_table[index].type;
-        void *p = map_frame(mfn(index));
+        void *p;
 
+        tlb_flush_stamp(NULL, stamp); /* or its former owner could still write to it after the scrub */
+        p = map_frame(mfn(index));
         memset(p, 0, PAGE_SIZE);
         unmap_frame(p);
         list_remove(&heap.dirty, index);

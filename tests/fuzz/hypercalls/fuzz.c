@@ -188,7 +188,7 @@ static void fuzz(void)
     }
     processor(&fuzzers[0]);
     (void)PROBE(for (unsigned i = 0; i < 30 && !wait_until(&finished, started); i++){});
-    print("fuzz: all done, audit %ld\n", hypercall(__HYPERVISOR_coracle_op, 4, 0, 0, 0, 0));
+    print("fuzz: all done, audit %ld\n", hypercall(__HYPERVISOR_coracle_op, CORACLE_OP_AUDIT, 0, 0, 0, 0));
     check(fuzzers[0].good > fuzzers[0].calls / 100, "the guest is still there");
 }
 
