@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The privileged calls: this guest, the initial domain, makes a second one, talks with it, and ends it. What passes
- * between two domains (events, grants, foreign maps) is asked here, too.
+ * The privileged calls: this guest, the initial domain, makes a second one, talks with it, and ends it. What
+ * passes between two domains (events, grants, foreign maps) is asked here, too.
  */
 #include "tests/abi/domctl/domain.h"
 #include "pvboot/coracle_abi.h"
@@ -312,8 +312,8 @@ static void rounds(void)
     after = free_settled();
     print("# free pages: %lu before, %lu after\n", before, after);
     /*
-     * Stock Xen may still owe the last round's domain; Coracle keeps the tables that map its heap, a page for each 2
-     * MiB of memory that was ever part of it. A page lost in each round is more than either.
+     * Stock Xen may still owe the last round's domain; Coracle keeps the tables that map its heap, a page for
+     * each 2 MiB of memory that was ever part of it. A page lost in each round is more than either.
      */
     check(after + ROUNDS > before, "no round keeps memory");
 }
