@@ -16,6 +16,7 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/pt.h"
+#include "hypervisor/mm/pt_entry.h"
 
 #define FRAMES  64 /* memory: frame m > 0 belongs to domain m % DOMAINS; table frames come after */
 #define ALL     128
@@ -103,6 +104,13 @@ void frame_put_mapping(mfn_t m, bool writable)
 
     assert_true(*count > 0);
     --*count;
+}
+
+void l1_entry_put(uint64_t e)
+{
+    if (e & PTE_P) {
+        frame_put_mapping(pte_mfn(e), e & PTE_RW);
+    }
 }
 
 mfn_t frame_alloc_shared(struct domain *d)
