@@ -25,12 +25,17 @@
 #define VECTOR_SYSCALL  0x100 /* entry_vector of a system call, as in the ABI's dumps */
 #define VECTOR_SYSENTER 0x101
 
-.macro push_registers
+/* rax_there: its place is filled already. */
+.macro push_registers rax_there=0
     pushq %rdi
     pushq %rsi
     pushq %rdx
     pushq %rcx
+    .if \rax_there
+    subq $8, %rsp
+    .else
     pushq %rax
+    .endif
     pushq %r8
     pushq %r9
     pushq %r10
@@ -236,21 +241,7 @@ iret_fault:
     popq -8(%rax)
     popq -48(%rax) /* the guest's rax, to its place */
     leaq -8(%rax), %rsp
-    pushq %rdi
-    pushq %rsi
-    pushq %rdx
-    pushq %rcx
-    subq $8, %rsp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    push_registers rax_there=1
     cld
     movq %rsp, %rdi
     movq CONTEXT_STACK_TOP(%rsp), %rsp
