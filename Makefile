@@ -46,6 +46,7 @@ include pvboot/build.mk
 include libos/build.mk
 include toolstack/cc/build.mk
 include toolstack/build.mk
+include toolstack/control/build.mk
 include samples/build.mk
 include tests/build.mk
 include tests/lint/build.mk

@@ -12,6 +12,7 @@
 #include "libos/core/layout.h"
 #include "libos/core/memory.h"
 #include "libos/core/pagetable.h"
+#include "libos/core/regions.h"
 
 struct range {
     uint64_t start, end;
@@ -60,8 +61,7 @@ static void remove_range(uint32_t index)
     }
 }
 
-/* Takes length bytes of free addresses with a free page on either side; 0 if there are none. */
-static uint64_t take_addresses(uint64_t length)
+uint64_t cor_take_addresses(uint64_t length)
 {
     if (!reserve_ranges()) {
         return 0;
@@ -95,6 +95,13 @@ static void give_addresses(uint64_t start, uint64_t end)
     while (i + 1 < range_count && ranges[i + 1].start <= ranges[i].end) {
         ranges[i].end = ranges[i].end > ranges[i + 1].end ? ranges[i].end : ranges[i + 1].end;
         remove_range(i + 1);
+    }
+}
+
+void cor_give_addresses(uint64_t start, uint64_t length)
+{
+    if (reserve_ranges()) { /* else the addresses are lost, which are plenty */
+        give_addresses(start, start + length);
     }
 }
 
@@ -139,7 +146,7 @@ void *cor_map(size_t length, unsigned prot)
     }
     enabled = cor_spin_lock(&cor_memory_lock);
     if (pages <= cor_frames_free()) {
-        va = take_addresses(pages * COR_PAGE_SIZE);
+        va = cor_take_addresses(pages * COR_PAGE_SIZE);
     }
     cor_spin_unlock(&cor_memory_lock, enabled);
     if (!va) {
@@ -178,8 +185,8 @@ int cor_unmap(void *address, size_t length)
         done += step;
     }
     enabled = cor_spin_lock(&cor_memory_lock);
-    if (length && reserve_ranges()) {
-        give_addresses(va, va + length);
+    if (length) {
+        cor_give_addresses(va, length);
     }
     cor_spin_unlock(&cor_memory_lock, enabled);
     return 0;
@@ -202,7 +209,7 @@ int cor_protect(void *address, size_t length, unsigned prot)
 void *cor_map_frame(uint64_t mfn, unsigned prot)
 {
     bool enabled = cor_spin_lock(&cor_memory_lock);
-    uint64_t va = take_addresses(COR_PAGE_SIZE);
+    uint64_t va = cor_take_addresses(COR_PAGE_SIZE);
     uint64_t entry = va ? cor_pte_address(va, true) : 0;
     struct cor_batch batch;
 
@@ -211,7 +218,7 @@ void *cor_map_frame(uint64_t mfn, unsigned prot)
         cor_batch_add(&batch, entry, mfn << 12 | cor_pte_flags(prot));
     }
     if (va && (!entry || !cor_batch_flush(&batch))) {
-        give_addresses(va, va + COR_PAGE_SIZE);
+        cor_give_addresses(va, COR_PAGE_SIZE);
         va = 0;
     }
     cor_spin_unlock(&cor_memory_lock, enabled);

@@ -7,29 +7,51 @@
  */
 #include "libos/xen/events.h"
 #include <errno.h>
+#include "coracle/mem.h"
 #include "libos/core/cpu.h"
 #include "libos/core/sched.h"
 #include "pvboot/hypercall.h"
 
-#define PORTS     4096u
-#define WORD_BITS 64u
-#define HANDLERS  128u /* ports with a handler; domains here have few */
+#define PORTS      4096u
+#define WORD_BITS  64u
+#define PORTS_PAGE (COR_PAGE_SIZE / sizeof(struct handler)) /* handlers in a page of them */
 
 struct handler {
-    uint32_t port; /* 0: free */
-    cor_event_handler *function;
+    cor_event_handler *function; /* NULL: none */
     void *argument;
 };
 
 struct shared_info *cor_shared_info;
 
 /*
- * handlers is searched through index, one byte a port: 0 none, else the place in handlers plus one. The lock
- * guards both; the upcall reads them on the vCPU to which the port is bound.
+ * The handlers by port: pages of them, the first one here, the others made when a port needs them and kept. The lock
+ * guards them; the upcall reads them on the vCPU to which the port is bound.
  */
-static struct handler handlers[HANDLERS - 1];
-static uint8_t handler_index[PORTS];
+static struct handler first_page[PORTS_PAGE];
+static struct handler *pages[PORTS / PORTS_PAGE] = {first_page};
 static struct cor_spinlock handlers_lock;
+
+static struct handler *handler_of(uint32_t port)
+{
+    struct handler *page = __atomic_load_n(&pages[port / PORTS_PAGE], __ATOMIC_ACQUIRE);
+
+    return page ? &page[port % PORTS_PAGE] : NULL;
+}
+
+/* Makes the page of handlers that port needs. False if memory is short. */
+static bool make_page(uint32_t port)
+{
+    struct handler **slot = &pages[port / PORTS_PAGE], *none = NULL, *page;
+
+    if (__atomic_load_n(slot, __ATOMIC_ACQUIRE)) {
+        return true;
+    }
+    page = cor_map(COR_PAGE_SIZE, COR_PROT_READ | COR_PROT_WRITE);
+    if (page && !__atomic_compare_exchange_n(slot, &none, page, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        cor_unmap(page, COR_PAGE_SIZE);
+    }
+    return page != NULL;
+}
 
 void cor_events_init(struct shared_info *shared)
 {
@@ -43,11 +65,10 @@ void cor_events_init(struct shared_info *shared)
 static void handle_port(uint32_t port)
 {
     uint64_t bit = 1ul << port % WORD_BITS;
-    struct handler *handler;
+    const struct handler *handler = handler_of(port);
 
     __atomic_fetch_and(&cor_shared_info->evtchn_pending[port / WORD_BITS], ~bit, __ATOMIC_SEQ_CST);
-    if (handler_index[port]) {
-        handler = &handlers[handler_index[port] - 1];
+    if (handler && handler->function) {
         handler->function(port, handler->argument);
     }
 }
@@ -83,27 +104,30 @@ void cor_upcall(struct cor_trap_frame *frame)
     }
 }
 
-int cor_event_attach(uint32_t port, cor_event_handler *handler, void *argument)
+int cor_event_attach(uint32_t port, cor_event_handler *function, void *argument)
 {
+    struct handler *handler;
+    int error = 0;
     bool enabled;
-    unsigned i;
 
     if (port == 0 || port >= PORTS) {
         return -EINVAL;
     }
+    if (!make_page(port)) {
+        return -ENOMEM;
+    }
+    handler = handler_of(port);
     enabled = cor_spin_lock(&handlers_lock);
-    for (i = 0; i < HANDLERS - 1 && handlers[i].port; i++) {
+    if (handler->function) {
+        error = -EEXIST;
+    } else {
+        *handler = (struct handler){function, argument};
     }
-    if (handler_index[port] || i == HANDLERS - 1) {
-        int error = handler_index[port] ? -EEXIST : -ENOSPC;
-        cor_spin_unlock(&handlers_lock, enabled);
-        return error;
-    }
-    handlers[i] = (struct handler){port, handler, argument};
-    handler_index[port] = (uint8_t)(i + 1);
     cor_spin_unlock(&handlers_lock, enabled);
-    cor_event_unmask(port);
-    return 0;
+    if (!error) {
+        cor_event_unmask(port);
+    }
+    return error;
 }
 
 /* Attaches a port that a hypercall has just made, or closes it again; its number or the error. */
@@ -148,16 +172,17 @@ int cor_event_bind_interdomain(uint16_t remote, uint32_t remote_port, cor_event_
 void cor_event_close(uint32_t port)
 {
     struct evtchn_close close = {.port = port};
+    struct handler *handler;
     bool enabled;
 
     if (port == 0 || port >= PORTS) {
         return;
     }
     cor_event_mask(port);
+    handler = handler_of(port);
     enabled = cor_spin_lock(&handlers_lock);
-    if (handler_index[port]) {
-        handlers[handler_index[port] - 1].port = 0;
-        handler_index[port] = 0;
+    if (handler) {
+        handler->function = NULL;
     }
     cor_spin_unlock(&handlers_lock, enabled);
     hypercall_event_channel_op(EVTCHNOP_close, &close);

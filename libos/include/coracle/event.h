@@ -15,7 +15,7 @@ typedef void cor_event_handler(uint32_t port, void *argument);
 /*
  * Connect a handler and unmask the port: to an existing port; to a virtual interrupt of this vCPU
  * (VIRQ_*); as the unbound end that domain remote may bind; to remote's port. The latter return the port.
- * Errors: -ENOSPC (no port left in our table or the hypervisor's), -EEXIST, or what the hypercall said.
+ * Errors: -ENOMEM, -EEXIST, or what the hypercall said (-ENOSPC: no port is left). Threads only.
  */
 int cor_event_attach(uint32_t port, cor_event_handler *handler, void *argument);
 int cor_event_bind_virq(uint32_t virq, cor_event_handler *handler, void *argument);

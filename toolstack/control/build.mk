@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# The control domain: a libOS image of toolstack/{control,store,backend,device} and pvboot's builder.
+CONTROL := $(BUILD)/control/control.elf
+CONTROL_SRC := $(wildcard toolstack/control/*.c)
+CONTROL_OBJ := $(CONTROL_SRC:%.c=$(BUILD)/control/%.o)
+CONTROL_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -fno-common -MMD -MP -I. -isystem $(BUILD)/libos/abi
+
+$(CONTROL_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
+	$(call say,GUESTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) $(CONTROL_CFLAGS) -c -o $@ $<
+
+# Handlers that run in interrupt context, where nobody saves the SSE registers.
+$(BUILD)/control/toolstack/control/loop.o: CONTROL_CFLAGS += -mgeneral-regs-only
+
+$(CONTROL): $(CONTROL_OBJ) $(CORACLE_CC) $(SYSROOT_READY)
+	$(call say,IMAGE,$@)
+	$(Q)$(CORACLE_CC) -o $@ $(CONTROL_OBJ)
+
+-include $(CONTROL_OBJ:.o=.d)
+
+ALL += $(CONTROL)
