@@ -123,7 +123,7 @@ static uint64_t list_find(uint32_t head, unsigned order, uint64_t limit)
 /* Takes a block off the lists; 0: none. The rest of a larger block goes back. */
 static uint64_t block_take(unsigned order, uint64_t limit, uint32_t *stamp)
 {
-    for (int zone = limit > ZONE_LOW_END ? 1 : 0; zone >= 0; zone--) {
+    for (int zone = MIN(limit, frame_count) > ZONE_LOW_END ? 1 : 0; zone >= 0; zone--) {
         for (unsigned o = order; o < FRAME_ORDERS; o++) {
             uint64_t index = list_find(heap.head[zone][o], order, limit);
 

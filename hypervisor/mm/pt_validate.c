@@ -35,6 +35,41 @@ static int suspend(mfn_t m, uint64_t type, uint64_t flags, unsigned n)
     return -EAGAIN;
 }
 
+#define GROUP 8 /* entries that are looked at together: a cache line */
+
+static bool group_empty(const uint64_t *g)
+{
+    return (g[0] | g[1] | g[2] | g[3] | g[4] | g[5] | g[6] | g[7]) == 0;
+}
+
+/* Most entries of most tables are 0. The first from i on that is not, or PT_ENTRIES. */
+static unsigned next_used(const uint64_t *t, unsigned i)
+{
+    for (; i % GROUP != 0 && t[i] == 0; i++) {
+    }
+    if (i % GROUP == 0) {
+        for (; i < PT_ENTRIES && group_empty(&t[i]); i += GROUP) {
+        }
+        for (; i < PT_ENTRIES && t[i] == 0; i++) {
+        }
+    }
+    return i;
+}
+
+/* The same backwards: how many of the first n entries are left without zeros at the end. */
+static unsigned last_used(const uint64_t *t, unsigned n)
+{
+    for (; n % GROUP != 0 && t[n - 1] == 0; n--) {
+    }
+    if (n % GROUP == 0) {
+        for (; n > 0 && group_empty(&t[n - GROUP]); n -= GROUP) {
+        }
+        for (; n > 0 && t[n - 1] == 0; n--) {
+        }
+    }
+    return n;
+}
+
 /* Tears down entries n-1..0. */
 static int entries_put(mfn_t m, struct domain *owner, uint64_t type, unsigned n)
 {
@@ -42,13 +77,9 @@ static int entries_put(mfn_t m, struct domain *owner, uint64_t type, unsigned n)
     uint64_t *t = map_frame(m);
     int rc = 0;
 
-    while (n > 0 && rc == 0) {
+    while (rc == 0 && (n = last_used(t, n)) > 0) {
         uint64_t e = t[n - 1];
 
-        if (e == 0) { /* most entries of most tables */
-            n--;
-            continue;
-        }
         if (level == 4 && !l4_slot_is_guest(n - 1)) {
             t[--n] = 0;
             continue;
@@ -85,12 +116,9 @@ static int validate_l1(mfn_t m, struct domain *owner)
     unsigned i;
     int rc = 0;
 
-    for (i = 0; i < PT_ENTRIES; i++) {
+    for (i = next_used(t, 0); i < PT_ENTRIES; i = next_used(t, i + 1)) {
         uint64_t e = t[i];
 
-        if (e == 0) {
-            continue;
-        }
         if (!(e & PTE_P)) {
             if (!absent_entry_ok(owner, e)) {
                 rc = -EINVAL;
@@ -116,10 +144,10 @@ static int validate_upper(mfn_t m, struct domain *owner, uint64_t type)
     uint64_t *t = map_frame(m);
     int rc = 0;
 
-    for (; i < PT_ENTRIES && rc == 0; i++) {
+    for (i = next_used(t, i); i < PT_ENTRIES; i = next_used(t, i + 1)) {
         uint64_t e = t[i];
 
-        if (e == 0 || (level == 4 && !l4_slot_is_guest(i))) {
+        if (level == 4 && !l4_slot_is_guest(i)) {
             continue;
         }
         if (!(e & PTE_P)) {
