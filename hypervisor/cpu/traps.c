@@ -241,9 +241,3 @@ void cpu_idle_loop(void)
     hazard_raise(HAZARD_SCHED);
     enter_guest();
 }
-
-bool preempt_due(void)
-{
-    __asm__ volatile("sti; nop; cli" ::: "memory");
-    return read_once(this_cpu()->hazard) != 0;
-}

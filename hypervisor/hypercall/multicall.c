@@ -57,7 +57,7 @@ long do_multicall(unsigned long calls, unsigned long count)
         }
         calls += sizeof(struct multicall_entry);
         n--;
-        if (preempt_due() && n > 0) {
+        if (n > 0 && preempt_due()) {
             rc = HYPERCALL_CONTINUED;
             break;
         }

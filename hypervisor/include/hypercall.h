@@ -8,6 +8,7 @@
 #define HYPERVISOR_HYPERCALL_H
 
 #include "hypervisor/include/errno.h"
+#include "hypervisor/include/percpu.h"
 #include "hypervisor/include/types.h"
 
 /*
@@ -16,7 +17,15 @@
  * hypercall_continue(): the guest executes its hypercall again with these arguments, after whatever was
  * waiting.
  */
+#ifdef CORACLE_HOST_TEST
 bool preempt_due(void);
+#else
+static inline bool preempt_due(void)
+{
+    __asm__ volatile("sti; nop; cli" ::: "memory");
+    return read_once(this_cpu()->hazard) != 0;
+}
+#endif
 long hypercall_continue(unsigned nr, unsigned nargs, ...);
 /* What hypercall_continue() returns, for callers that must tell it apart. */
 #define HYPERCALL_CONTINUED (-0x1000000l)
