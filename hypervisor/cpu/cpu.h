@@ -29,7 +29,7 @@ void registers_dump(const struct cpu_user_regs *regs);
 /* FPU: state of v to and from its save area; its address space is active. */
 void fpu_save(struct vcpu *v);
 void fpu_restore(struct vcpu *v);
-/* Initial state (FXSAVE layout, 512 bytes at least) into an area of VCPU_FPU_PAGES pages at most. */
+/* Initial state (FXSAVE layout and XSAVE's header) into an area that has room for these two. */
 void fpu_area_init(void *area);
 /* Bytes of the save area. */
 size_t fpu_area_size(void);

@@ -39,7 +39,7 @@ static void read_xsave(struct cpu_features *f)
     r = cpuid(0xd, 1);
     f->xsaveopt = bit(r.eax, 0);
     f->xsavec = bit(r.eax, 1);
-    if (f->xsave_size > VCPU_FPU_PAGES * PAGE_SIZE) {
+    if (f->xsave_size > (VCPU_FPU_PAGES + 1) * PAGE_SIZE - VCPU_FPU_OFFSET) {
         /* Larger than any known: keep to what surely fits. */
         f->xcr0_mask = XCR0_X87_SSE;
         f->xsave_size = XSAVE_FIXED;

@@ -7,10 +7,11 @@
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/string.h"
 
-#define FXSAVE_SIZE 512
-#define FCW_INIT    0x37f
-#define MXCSR_INIT  0x1f80
-#define CR0_TS      (1ul << 3)
+#define FXSAVE_SIZE  512
+#define XSAVE_HEADER 64
+#define FCW_INIT     0x37f
+#define MXCSR_INIT   0x1f80
+#define CR0_TS       (1ul << 3)
 
 size_t fpu_area_size(void)
 {
@@ -22,7 +23,7 @@ void fpu_area_init(void *area)
     uint16_t fcw = FCW_INIT;
     uint32_t mxcsr = MXCSR_INIT;
 
-    memset(area, 0, ALIGN_UP(fpu_area_size(), 8ul));
+    memset(area, 0, FXSAVE_SIZE + XSAVE_HEADER); /* the header says that all else is as after reset */
     memcpy(area, &fcw, sizeof(fcw));
     memcpy((char *)area + 24, &mxcsr, sizeof(mxcsr));
 }

@@ -2,7 +2,7 @@
 /*
  * Birth of domains and vCPUs. A domain owns, besides its memory: struct domain, a shared info page, the
  * tables of its per-domain area, ports and grants (on demand), and for each vCPU struct vcpu, a context page,
- * a trap table and its FPU area; all counted in heap_pages.
+ * with its FPU area, and a trap table; objects and shared pages are counted in heap_bytes.
  */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/domain/create.h"
@@ -23,9 +23,10 @@
 struct domain idle_domain = {.id = DOMID_IDLE, .is_idle = true, .state = DOMAIN_ALIVE, .refs = 1};
 struct domain *initial_domain;
 
-/* The table of domains, by id: pages of pointers, made on demand and kept. */
+/* The table of domains, by id: pages of pointers, each there as long as it has any. */
 #define IDS_PER_PAGE (PAGE_SIZE / sizeof(struct domain *))
 static struct domain **domain_pages[DOMID_FIRST_RESERVED / IDS_PER_PAGE + 1];
+static uint16_t domain_page_used[ARRAY_SIZE(domain_pages)];
 static struct spinlock domain_list_lock = SPINLOCK(LOCK_DOMAIN_LIST);
 
 static struct domain *domain_lookup(domid_t id)
@@ -97,34 +98,68 @@ struct domain *domain_get_from(domid_t id)
 /* Makes id findable as d. 0, -EEXIST, -ENOMEM. */
 static int domain_insert(struct domain *d)
 {
-    struct domain **page = heap_alloc(PAGE_SIZE, NULL);
+    unsigned page = d->id / IDS_PER_PAGE;
     int rc = 0;
 
     spin_lock(&domain_list_lock);
-    if (!domain_pages[d->id / IDS_PER_PAGE]) {
-        domain_pages[d->id / IDS_PER_PAGE] = page;
-        page = NULL;
+    if (!domain_pages[page]) {
+        write_once(domain_pages[page], heap_alloc(PAGE_SIZE, NULL));
     }
-    if (!domain_pages[d->id / IDS_PER_PAGE]) {
+    if (!domain_pages[page]) {
         rc = -ENOMEM;
     } else if (domain_lookup(d->id)) {
         rc = -EEXIST;
     } else {
-        domain_pages[d->id / IDS_PER_PAGE][d->id % IDS_PER_PAGE] = d;
+        domain_pages[page][d->id % IDS_PER_PAGE] = d;
+        domain_page_used[page]++;
     }
     spin_unlock(&domain_list_lock);
-    heap_free(page, PAGE_SIZE, NULL);
     return rc;
+}
+
+/* The reverse; false: it was not findable. */
+static bool domain_remove(struct domain *d)
+{
+    unsigned page = d->id / IDS_PER_PAGE;
+    bool there;
+
+    spin_lock(&domain_list_lock);
+    there = domain_lookup(d->id) == d;
+    if (there) {
+        domain_pages[page][d->id % IDS_PER_PAGE] = NULL;
+        if (--domain_page_used[page] == 0) {
+            heap_free(domain_pages[page], PAGE_SIZE, NULL);
+            domain_pages[page] = NULL;
+        }
+    }
+    spin_unlock(&domain_list_lock);
+    return there;
+}
+
+/* A page of v's block goes. */
+static void block_page_free(struct vcpu *v, unsigned page, mfn_t *m)
+{
+    if (m->v) {
+        perdomain_set(v->domain, VCPU_BLOCK(v->id) + page * PAGE_SIZE, mfn(0), 0);
+        frame_free(*m, 0);
+        *m = mfn(0);
+    }
+}
+
+void vcpu_free_pages(struct vcpu *v)
+{
+    for (unsigned i = 0; i < VCPU_FPU_PAGES; i++) {
+        block_page_free(v, VCPU_REGS_PAGE + 1 + i, &v->fpu_mfn[i]);
+    }
+    block_page_free(v, VCPU_TRAPS_PAGE, &v->traps_mfn);
+    block_page_free(v, VCPU_REGS_PAGE, &v->ctx_mfn);
 }
 
 /* Frees what is left of a domain whose last reference is gone. */
 static void domain_free(struct domain *d)
 {
-    spin_lock(&domain_list_lock);
-    if (domain_lookup(d->id) == d) {
-        domain_pages[d->id / IDS_PER_PAGE][d->id % IDS_PER_PAGE] = NULL;
-    }
-    spin_unlock(&domain_list_lock);
+    bool was_known = domain_remove(d);
+
     for (unsigned i = 0; i < cpu_count(); i++) {
         /* The next structure at this address is another domain. */
         if (read_once(percpu_of(i)->last_domain) == d) {
@@ -132,23 +167,7 @@ static void domain_free(struct domain *d)
         }
     }
     for (unsigned i = 0; d->vcpu && i < d->max_vcpus; i++) {
-        struct vcpu *v = d->vcpu[i];
-
-        if (!v) {
-            continue;
-        }
-        for (unsigned j = 0; j < VCPU_FPU_PAGES; j++) {
-            if (v->fpu_mfn[j].v) {
-                frame_free(v->fpu_mfn[j], 0);
-            }
-        }
-        if (v->traps_mfn.v) {
-            frame_free(v->traps_mfn, 0);
-        }
-        if (v->ctx_mfn.v) {
-            frame_free(v->ctx_mfn, 0);
-        }
-        heap_free(v, sizeof(*v), d);
+        heap_free(d->vcpu[i], sizeof(*d->vcpu[i]), d); /* its pages are gone: domain_kill() */
     }
     if (d->grants) {
         grant_destroy_domain(d);
@@ -162,6 +181,9 @@ static void domain_free(struct domain *d)
     }
     heap_free(d->vcpu, d->max_vcpus * sizeof(d->vcpu[0]), d);
     heap_free(d, sizeof(*d), NULL);
+    if (was_known) {
+        event_send_global_virq(initial_domain, VIRQ_DOM_EXC); /* its number is free, as on stock Xen */
+    }
 }
 
 /* Domains without references, until somebody without locks frees them. */
@@ -325,17 +347,13 @@ static int block_page(struct vcpu *v, unsigned page, mfn_t *m)
 
 static int fpu_create(struct vcpu *v)
 {
-    unsigned pages = (unsigned)DIV_ROUND_UP(fpu_area_size(), PAGE_SIZE);
-    void *p;
+    unsigned pages = (unsigned)DIV_ROUND_UP(VCPU_FPU_OFFSET + fpu_area_size(), PAGE_SIZE);
 
-    for (unsigned i = 0; i < pages; i++) {
-        if (block_page(v, VCPU_FPU_PAGE + i, &v->fpu_mfn[i]) != 0) {
+    for (unsigned i = 0; i + 1 < pages; i++) {
+        if (block_page(v, VCPU_REGS_PAGE + 1 + i, &v->fpu_mfn[i]) != 0) {
             return -ENOMEM;
         }
     }
-    p = map_frame(v->fpu_mfn[0]);
-    fpu_area_init(p);
-    unmap_frame(p);
     return 0;
 }
 
@@ -357,6 +375,7 @@ static int guest_vcpu_init(struct vcpu *v)
         v->info = &d->shared->vcpu_info[v->id];
     }
     ctx = vcpu_context_map(v);
+    fpu_area_init((char *)ctx + VCPU_FPU_OFFSET);
     ctx->dr[6] = 0xffff0ff0;
     ctx->dr[7] = 0x400;
     ctx->xcr0 = ctx->xcr0_accum = 3; /* x87 and SSE, as on Xen */
@@ -385,14 +404,19 @@ int vcpu_create(struct domain *d, unsigned id)
     v->pause_flags = PAUSE_DOWN;
     v->cr3_kernel = v->cr3_user = v->old_table = v->info_mfn = MFN_INVALID;
     v->kernel_mode = true;
-    d->vcpu[id] = v; /* domain_free() finds it from here on */
     rc = perdomain_add_vcpu(d, id, &v->window_ptes);
     if (rc == 0 && !d->is_idle) {
         rc = guest_vcpu_init(v);
     }
     rc = rc ? rc : sched_init_vcpu(v);
+    if (rc != 0) {
+        vcpu_free_pages(v);
+        heap_free(v, sizeof(*v), d);
+        return rc;
+    }
     d->nr_vcpus++;
-    return rc;
+    d->vcpu[id] = v; /* complete: others find it from here on */
+    return 0;
 }
 
 int idle_vcpu_create(unsigned cpu)

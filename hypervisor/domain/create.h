@@ -24,6 +24,8 @@ struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_p
  * A new vCPU with an empty context, offline (PAUSE_DOWN). 0, -EEXIST, -EINVAL, -ENOMEM. LOCK_DOMAIN not held.
  */
 int vcpu_create(struct domain *d, unsigned id);
+/* Its end: the frames of its block go, registers with them. v runs nowhere and never will. */
+void vcpu_free_pages(struct vcpu *v);
 /*
  * First phase of the end (destroy.c): vCPUs stop, mappings and references go. Preemptible: -EAGAIN, call
  * again. The frames leave with their last reference; when the last of the domain's own is gone, too,

@@ -18,21 +18,40 @@
 #include "hypervisor/mm/frame_internal.h"
 #include "hypervisor/pv/pv.h"
 
-/* Stops all vCPUs and waits until none runs. */
-static void vcpus_stop(struct domain *d)
+#define VCPU_BATCH 16u /* vCPUs between two preemption points */
+
+/* A piece of a stage's work on one vCPU: 0 or -EAGAIN. */
+typedef int vcpu_fn(struct vcpu *v);
+
+/* Goes along the vCPUs, from where the stage stopped before. 0 or -EAGAIN. */
+static int each_vcpu(struct domain *d, vcpu_fn *fn)
 {
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        if (d->vcpu[i]) {
-            sched_pause(d->vcpu[i], PAUSE_DOMAIN);
+    for (; d->kill_next < d->max_vcpus; d->kill_next++) {
+        int rc = d->vcpu[d->kill_next] ? fn(d->vcpu[d->kill_next]) : 0;
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (d->kill_next % VCPU_BATCH == VCPU_BATCH - 1 && preempt_due()) {
+            d->kill_next++;
+            return -EAGAIN;
         }
     }
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        if (d->vcpu[i]) {
-            sched_wait_offline(d->vcpu[i]);
-            sched_destroy_vcpu(d->vcpu[i]);
-        }
-    }
-    sched_destroy_domain(d);
+    return 0;
+}
+
+static int vcpu_pause(struct vcpu *v)
+{
+    sched_pause(v, PAUSE_DOMAIN);
+    return 0;
+}
+
+/* Waits until it does not run any more. */
+static int vcpu_stop(struct vcpu *v)
+{
+    sched_wait_offline(v);
+    sched_destroy_vcpu(v);
+    return 0;
 }
 
 /* Gives back the type and reference of table *m, if any. 0 or -EAGAIN. page_lock not held. */
@@ -66,12 +85,8 @@ static int vcpu_release(struct vcpu *v)
 {
     struct domain *d = v->domain;
     struct vcpu_context *ctx;
-    int rc;
+    int rc = old_table_drop(v);
 
-    if (!v->ctx_mfn.v) {
-        return 0; /* it was never finished */
-    }
-    rc = old_table_drop(v);
     rc = rc ? rc : table_drop(d, &v->cr3_user);
     rc = rc ? rc : table_drop(d, &v->cr3_kernel);
     if (rc != 0) {
@@ -82,6 +97,7 @@ static int vcpu_release(struct vcpu *v)
     pv_gdt_release(v, ctx);
     vcpu_context_unmap(ctx);
     vcpu_release_info(v);
+    vcpu_free_pages(v);
     return 0;
 }
 
@@ -102,73 +118,118 @@ static int frame_unpin(struct domain *d, struct frame *f, mfn_t m)
     return table_drop(d, &d->dying_table);
 }
 
+/* One frame of d's: a pinned table is torn down, and the owner's reference dropped. 0 or -EAGAIN. */
+static int frame_give_up(struct domain *d, mfn_t m)
+{
+    struct frame *f = frame_of(m);
+    int rc = frame_unpin(d, f, m);
+
+    if (rc == 0 && (read_once(f->own) & FRAME_ALLOCATED)) {
+        (void)frame_release(d, m);
+    }
+    return rc;
+}
+
+/* The frame behind `index` (0: the first) on d's list, with a reference, which keeps it there; 0: none. */
+static uint32_t frame_after(struct domain *d, uint32_t index)
+{
+    uint32_t i;
+
+    spin_lock(&d->list_lock);
+    i = index ? frame_table[index].next : d->frames;
+    while (i && !frame_get(mfn(i), d->id)) {
+        i = frame_table[i].next; /* it is about to leave */
+    }
+    spin_unlock(&d->list_lock);
+    return i;
+}
+
 /*
- * Goes along the list of frames: a pinned table is torn down, and the owner's reference dropped. Frames that
- * stay (others hold them) are passed over. -EAGAIN: more to do.
+ * Goes along the list of frames; kill_next is the one that comes next, with a reference. Frames that others
+ * hold stay, and leave when they are let go. -EAGAIN: more to do.
  */
 static int frames_release(struct domain *d)
 {
-    uint32_t i = read_once(d->frames);
+    int rc = table_drop(d, &d->dying_table);
+    uint32_t here = d->kill_next, next;
 
-    while (i) {
-        struct frame *f = &frame_table[i];
-        bool ours;
-        int rc;
-
-        if (!frame_get(mfn(i), d->id)) {
-            i = read_once(d->frames); /* it left this moment */
-            continue;
-        }
-        ours = read_once(f->own) & FRAME_ALLOCATED;
-        rc = frame_unpin(d, f, mfn(i));
-        if (rc == 0 && ours) {
-            (void)frame_release(d, mfn(i));
-        }
-        spin_lock(&d->list_lock);
-        i = f->next;
-        spin_unlock(&d->list_lock);
-        frame_put(frame_to_mfn(f));
-        if (rc != 0 || (ours && preempt_due())) {
-            return -EAGAIN;
+    here = here ? here : frame_after(d, 0);
+    while (rc == 0 && here) {
+        rc = frame_give_up(d, mfn(here));
+        if (rc == 0) {
+            next = frame_after(d, here);
+            frame_put(mfn(here));
+            here = next;
+            rc = preempt_due() ? -EAGAIN : 0;
         }
     }
-    return 0;
+    d->kill_next = here;
+    return here ? rc : 0;
 }
 
-/* The state from which nobody new finds d; false: it was in it before. */
-static bool dying_enter(struct domain *d)
+/* The state from which nobody new finds d. */
+static void dying_enter(struct domain *d)
 {
-    bool fresh;
-
     spin_lock(&d->lock);
-    fresh = d->state < DOMAIN_DYING;
-    if (fresh) {
-        d->state = DOMAIN_DYING;
-    }
+    d->state = DOMAIN_DYING;
     spin_unlock(&d->lock);
-    return fresh;
 }
+
+static int stop_all(struct domain *d)
+{
+    return each_vcpu(d, vcpu_pause);
+}
+
+static int wait_all(struct domain *d)
+{
+    int rc = each_vcpu(d, vcpu_stop);
+
+    if (rc == 0) {
+        sched_destroy_domain(d);
+    }
+    return rc;
+}
+
+static int mappings_release(struct domain *d)
+{
+    return grant_release_mappings(d, &d->kill_next);
+}
+
+static int ports_close(struct domain *d)
+{
+    d->kill_next = MAX(d->kill_next, 1u);
+    return event_close_all(d, &d->kill_next);
+}
+
+static int vcpus_release(struct domain *d)
+{
+    int rc = table_drop(d, &d->dying_table);
+
+    return rc ? rc : each_vcpu(d, vcpu_release);
+}
+
+/* In order: nothing runs, nobody new finds anything, then what is held goes, and memory last. */
+static int (*const stages[])(struct domain *) = {stop_all,    wait_all,      mappings_release,
+                                                 ports_close, vcpus_release, frames_release};
 
 int domain_kill(struct domain *d)
 {
     struct domain *before;
-    int rc;
+    int rc = 0;
 
     assert(d != current_domain());
     if (d->state == DOMAIN_DEAD) {
         return 0;
     }
-    if (dying_enter(d)) {
-        vcpus_stop(d);
-        grant_release_mappings(d);
-        event_reset_domain(d);
-    }
+    dying_enter(d);
     before = private_enter();
-    rc = table_drop(d, &d->dying_table);
-    for (unsigned i = 0; rc == 0 && i < d->max_vcpus; i++) {
-        rc = d->vcpu[i] ? vcpu_release(d->vcpu[i]) : 0;
+    while (rc == 0 && d->kill_stage < ARRAY_SIZE(stages)) {
+        rc = stages[d->kill_stage](d);
+        if (rc == 0) {
+            d->kill_stage++;
+            d->kill_next = 0;
+        }
     }
-    rc = rc ? rc : frames_release(d);
     private_leave(before);
     if (rc == 0) {
         d->state = DOMAIN_DEAD;

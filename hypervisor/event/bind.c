@@ -6,6 +6,8 @@
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/hypercall.h"
 
+#define CLOSE_BATCH 64u /* ports between two preemption points */
+
 /* VIRQs that each vCPU has of its own; all others are one for the domain and bound through vCPU 0. */
 static bool virq_is_global(unsigned virq)
 {
@@ -176,16 +178,21 @@ int event_close(struct domain *d, uint32_t port)
     return ret;
 }
 
-void event_reset_domain(struct domain *d)
+int event_close_all(struct domain *d, uint32_t *next)
 {
-    for (uint32_t port = 1; port < read_once(d->valid_ports) && read_once(d->active_ports); port++) {
-        (void)event_close(d, port);
+    while (*next < read_once(d->valid_ports) && read_once(d->active_ports)) {
+        (void)event_close(d, (*next)++);
+        if (!(*next & (CLOSE_BATCH - 1)) && preempt_due()) {
+            return -EAGAIN;
+        }
     }
+    return 0;
 }
 
 int event_reset(struct domain *d, bool resume)
 {
     uint32_t port;
+    int rc;
 
     /* Another domain's ports may only be reset while its controller holds it paused, which nobody does yet.
      */
@@ -201,15 +208,9 @@ int event_reset(struct domain *d, bool resume)
     if (!port) {
         return -EBUSY;
     }
-    for (; port < read_once(d->valid_ports) && read_once(d->active_ports); port++) {
-        (void)event_close(d, port);
-        if (!(port & 63) && preempt_due()) {
-            write_once(d->reset_next, port);
-            return -EAGAIN;
-        }
-    }
-    write_once(d->reset_next, 0);
-    return 0;
+    rc = event_close_all(d, &port);
+    write_once(d->reset_next, rc ? port : 0);
+    return rc;
 }
 
 int event_send(uint32_t port)

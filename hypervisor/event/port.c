@@ -13,7 +13,7 @@ int event_init_domain(struct domain *d)
     if (!d->evtchn[0]) {
         return -ENOMEM;
     }
-    d->valid_ports = PORTS_STEP;
+    d->valid_ports = PORTS_PER_BUCKET;
     d->free_hint = 1;
     d->evtchn[0][0].state = PORT_RESERVED;
     return 0;
@@ -30,7 +30,7 @@ void event_destroy_domain(struct domain *d)
     d->valid_ports = 0;
 }
 
-/* Makes PORTS_STEP more ports exist. */
+/* Makes a bucket more of ports exist. */
 static int grow(struct domain *d)
 {
     unsigned bucket = d->valid_ports / PORTS_PER_BUCKET;
@@ -38,13 +38,11 @@ static int grow(struct domain *d)
     if (d->valid_ports >= EVTCHN_2L_NR_CHANNELS) {
         return -ENOSPC;
     }
+    d->evtchn[bucket] = heap_alloc(PORTS_PER_BUCKET * sizeof(struct evtchn), d);
     if (!d->evtchn[bucket]) {
-        d->evtchn[bucket] = heap_alloc(PORTS_PER_BUCKET * sizeof(struct evtchn), d);
-        if (!d->evtchn[bucket]) {
-            return -ENOMEM;
-        }
+        return -ENOMEM;
     }
-    d->valid_ports += PORTS_STEP;
+    d->valid_ports += PORTS_PER_BUCKET;
     return 0;
 }
 

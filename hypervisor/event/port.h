@@ -36,10 +36,9 @@ struct evtchn {
         domid_t remote_id;     /* PORT_UNBOUND: who may bind it */
     };
 };
-_Static_assert(sizeof(struct evtchn) == 16, "256 to a page");
+_Static_assert(sizeof(struct evtchn) == 16, "1 KiB a bucket");
 
-#define PORTS_PER_BUCKET 256u
-#define PORTS_STEP       64u /* ports come into existence in steps of 64, as guests see on stock Xen */
+#define PORTS_PER_BUCKET 64u /* ports come into existence in steps of 64, as guests see on stock Xen */
 _Static_assert(EVTCHN_BUCKETS *PORTS_PER_BUCKET == EVTCHN_2L_NR_CHANNELS, "buckets for all ports");
 
 static inline struct evtchn *port_entry(const struct domain *d, uint32_t port)

@@ -2,11 +2,15 @@
 /* Mapping another domain's (or one's own) granted frame, and giving it back (grant_table.h). */
 #include "hypervisor/grant/table.h"
 #include "hypervisor/include/assert.h"
+#include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
+#include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/pt.h"
 #include "hypervisor/mm/pt_entry.h"
+
+#define RELEASE_BATCH 32u /* handles between two preemption points */
 
 /* GNTMAP_guest_avail0..2 are the entry's three software bits. */
 static uint64_t entry_flags(uint32_t flags)
@@ -255,16 +259,18 @@ static void release(struct domain *d, uint32_t handle, const struct maptrack *tr
     domain_put(granter);
 }
 
-void grant_release_mappings(struct domain *d)
+int grant_release_mappings(struct domain *d, uint32_t *next)
 {
-    if (!d->grants) {
-        return;
-    }
-    for (uint32_t handle = 0; handle < d->grants->handles; handle++) {
-        const struct maptrack *track = maptrack_find(d, handle);
+    while (*next < d->grants->handles) {
+        const struct maptrack *track = maptrack_find(d, *next);
 
         if (track) {
-            release(d, handle, track);
+            release(d, *next, track);
+        }
+        ++*next;
+        if (!(*next & (RELEASE_BATCH - 1)) && preempt_due()) {
+            return -EAGAIN;
         }
     }
+    return 0;
 }

@@ -53,7 +53,7 @@ struct vcpu *domctl_vcpu(const struct domain *d, unsigned id)
 {
     struct vcpu *v = domain_vcpu(d, id);
 
-    return v && v->ctx_mfn.v && v->traps_mfn.v && v->fpu_mfn[0].v ? v : NULL;
+    return v && v->ctx_mfn.v ? v : NULL;
 }
 
 static long pause(struct domain *d, struct xen_domctl *op, bool *copy)

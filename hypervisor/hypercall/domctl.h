@@ -30,7 +30,7 @@ domctl_fn domctl_domain_info, domctl_vcpu_info, domctl_scheduler, domctl_set_aff
 /* Keeps d's vCPUs, which are not the caller's, off every processor until domctl_unstop(). */
 void domctl_stop(struct domain *d);
 void domctl_unstop(struct domain *d);
-/* d's vCPU, if it exists and all of it could be made; else NULL. */
+/* d's vCPU, if it exists and domain_kill() has not taken its registers; else NULL. */
 struct vcpu *domctl_vcpu(const struct domain *d, unsigned id);
 /* What the ABI tells about d. */
 void domain_info_fill(struct domain *d, struct xen_domctl_getdomaininfo *info);

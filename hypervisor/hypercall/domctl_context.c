@@ -95,12 +95,11 @@ static void get(const struct vcpu *v, struct vcpu_guest_context *c)
                (v->pause_flags & PAUSE_DOWN ? 0 : VGCF_online);
     get_registers(v, ctx, c);
     get_callbacks(ctx, c);
+    memcpy(&c->fpu_ctxt, (const char *)ctx + VCPU_FPU_OFFSET, sizeof(c->fpu_ctxt));
     c->vm_assist = v->domain->vm_assist;
     vcpu_context_unmap(ctx);
     page = map_frame(v->traps_mfn);
     memcpy(c->trap_ctxt, page, sizeof(c->trap_ctxt));
-    page = remap_frame(page, v->fpu_mfn[0]);
-    memcpy(&c->fpu_ctxt, page, sizeof(c->fpu_ctxt));
     unmap_frame(page);
 }
 

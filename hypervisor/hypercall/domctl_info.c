@@ -35,7 +35,7 @@ void domain_info_fill(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->domain = d->id;
     info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
     for (unsigned i = 0; i < d->max_vcpus; i++) {
-        if (domctl_vcpu(d, i)) {
+        if (d->vcpu[i]) {
             vcpu_info_add(d->vcpu[i], info, &blocked, &running);
         }
     }

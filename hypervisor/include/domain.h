@@ -23,7 +23,7 @@ struct grant_table;
 struct evtchn;
 
 #define GDT_FRAMES      14
-#define EVTCHN_BUCKETS  16 /* pages of event ports: EVTCHN_2L_NR_CHANNELS / 256 */
+#define EVTCHN_BUCKETS  64 /* of event ports: EVTCHN_2L_NR_CHANNELS / 64 */
 #define LDT_MAX_ENTRIES 8192
 
 /* A registered guest callback (CALLBACKOP_register): 0 means none. */
@@ -33,8 +33,8 @@ struct guest_callback {
 };
 
 /*
- * A vCPU's architectural state: one page (VCPU_REGS_PAGE) of its block. Only reachable while its domain's
- * area is active, or by vcpu_context_map().
+ * A vCPU's architectural state, in front of its FPU state: page VCPU_REGS_PAGE of its block. Only reachable
+ * while its domain's area is active, or by vcpu_context_map().
  */
 struct vcpu_context {
     uint64_t stack_top;        /* of the processor that runs the vCPU; read by the entry code at regs - 8 */
@@ -59,7 +59,7 @@ struct vcpu_context {
     unsigned iobmp_limit; /* ports */
     uint64_t xcr0, xcr0_accum;
 };
-_Static_assert(sizeof(struct vcpu_context) <= PAGE_SIZE, "one page (layout.h)");
+_Static_assert(sizeof(struct vcpu_context) <= VCPU_FPU_OFFSET, "the FPU state is behind it (layout.h)");
 _Static_assert((offsetof(struct vcpu_context, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
                "the processor aligns the stack that it pushes an exception frame to");
 _Static_assert(sizeof(trap_info_t) * 256 == PAGE_SIZE, "the trap table is one page (layout.h)");
@@ -96,7 +96,7 @@ struct vcpu {
     unsigned id;
     struct vcpu_context *ctx; /* its address in the per-domain area */
     mfn_t ctx_mfn, traps_mfn;
-    mfn_t fpu_mfn[VCPU_FPU_PAGES];
+    mfn_t fpu_mfn[VCPU_FPU_PAGES]; /* behind ctx_mfn; 0: not needed */
 
     /* Mode and tables: changed by the vCPU itself, or while it does not run. */
     bool kernel_mode;
@@ -152,12 +152,12 @@ struct vcpu {
 /* The vCPU's trap table and FPU area: reachable as v->ctx is. */
 static inline trap_info_t *vcpu_traps(const struct vcpu *v)
 {
-    return (trap_info_t *)((unsigned long)v->ctx + (VCPU_TRAPS_PAGE - VCPU_REGS_PAGE) * PAGE_SIZE);
+    return (trap_info_t *)((unsigned long)v->ctx - (VCPU_REGS_PAGE - VCPU_TRAPS_PAGE) * PAGE_SIZE);
 }
 
 static inline void *vcpu_fpu(const struct vcpu *v)
 {
-    return (void *)((unsigned long)v->ctx + (VCPU_FPU_PAGE - VCPU_REGS_PAGE) * PAGE_SIZE);
+    return (void *)((unsigned long)v->ctx + VCPU_FPU_OFFSET);
 }
 
 enum domain_state { DOMAIN_BUILDING, DOMAIN_ALIVE, DOMAIN_SHUTDOWN, DOMAIN_DYING, DOMAIN_DEAD };
@@ -185,6 +185,8 @@ struct domain {
     struct vcpu **vcpu;    /* max_vcpus entries */
     unsigned tools_pauses; /* how often the toolstack paused it (XEN_DOMCTL_pausedomain) */
     mfn_t dying_table;     /* whose teardown domain_kill() goes on with; MFN_INVALID: none */
+    unsigned kill_stage;   /* of domain_kill(), */
+    uint32_t kill_next;    /* and where that stage goes on */
     struct domain *reap_next;
     unsigned long vm_assist;
     uint8_t handle[16];
@@ -202,7 +204,7 @@ struct domain {
     struct spinlock list_lock;
     uint32_t frames; /* head of the list through the frame table (index, 0: empty) */
     unsigned long tot_pages, max_pages;
-    unsigned long heap_pages;          /* of the hypervisor's own that serve this domain */
+    unsigned long heap_bytes;          /* of the hypervisor's own memory that serve this domain */
     uint64_t dirty_cpus[CPU_MAX / 64]; /* processors whose TLB may hold its entries: atomic */
 
     /* event_lock: see event/port.h. */

@@ -11,8 +11,12 @@
 
 /* A new domain's ports; 0 or -ENOMEM. */
 int event_init_domain(struct domain *d);
-/* Closes every port of d (peers see it) and frees them: teardown, and EVTCHNOP_reset. LOCK_EVENT. */
-void event_reset_domain(struct domain *d);
+/*
+ * Closes every port of d (peers see it) from *next on, which counts up: teardown, and EVTCHNOP_reset. 0, or
+ * -EAGAIN: preempted. LOCK_EVENT.
+ */
+int event_close_all(struct domain *d, uint32_t *next);
+/* Frees what the ports took; all are closed. */
 void event_destroy_domain(struct domain *d);
 /* Sends a per-vCPU virtual IRQ (VIRQ_TIMER, VIRQ_DEBUG, ...) to v, if v bound it. Any processor. LOCK_EVENT.
  */

@@ -8,8 +8,11 @@
 
 /* A new domain's grant table: one frame, nothing granted. 0 or -ENOMEM. */
 int grant_init_domain(struct domain *d);
-/* Releases every mapping that d holds of others' frames (first phase of its end; d no longer runs). */
-void grant_release_mappings(struct domain *d);
+/*
+ * Releases every mapping that d holds of others' frames, from handle *next on, which counts up (first phase
+ * of its end; d no longer runs). 0, or -EAGAIN: preempted. LOCK_GRANT.
+ */
+int grant_release_mappings(struct domain *d, uint32_t *next);
 /* Frees the table itself (second phase). */
 void grant_destroy_domain(struct domain *d);
 

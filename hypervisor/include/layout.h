@@ -7,7 +7,7 @@
  *   256   0xffff800000000000   M2P, readable by guests                                    every address space
  *   257   0xffff808000000000   per-domain area: one block per vCPU                        its domain's only
  *   258   0xffff810000000000   frame table; from +256 GiB our writable alias of the M2P  every address space
- *   259   0xffff818000000000   heap: frame m at +m * 4 KiB, present only while it holds a hypervisor object
+ *   259   0xffff818000000000   heap: objects of the hypervisor's                           every address space
  *   260   0xffff820000000000   image; from +256 MiB the per-processor blocks              every address space
  *   261   0xffff828000000000   low memory one to one while processors start; else empty
  *
@@ -19,11 +19,11 @@
  *   page  0..15   GDT: 14 pages of the guest's, then the processor's own page (selectors from 0xe000)
  *   page 16..31   LDT
  *   page 32..47   map windows
- *   page 48       registers (struct vcpu_context)
  *   page 49       registered vcpu_info page, when the guest moved it out of the shared info
  *   page 50       the domain's shared info (block 0 only)
  *   page 51       trap table (256 trap_info_t)
- *   page 52..63   FPU state (as many pages as the processor's XSAVE area needs)
+ *   page 52       registers (struct vcpu_context); from byte 1024 on FPU state
+ *   page 53..63   the rest of the FPU state, as far as the processor's XSAVE area needs it
  */
 #ifndef HYPERVISOR_LAYOUT_H
 #define HYPERVISOR_LAYOUT_H
@@ -44,6 +44,8 @@
 #define M2P_RW_BASE     0xffff814000000000
 #define HEAP_SLOT       259
 #define HEAP_BASE       0xffff818000000000
+#define HEAP_END        0xffff818100000000
+#define HEAP_PTES       0xffff81ff80000000 /* the level-1 entries of the heap: heap.c */
 #define IMAGE_SLOT      260
 #define IMAGE_BASE      0xffff820000000000
 #define IMAGE_PHYS      0x200000 /* where the loader puts it; linked at IMAGE_BASE + IMAGE_PHYS */
@@ -63,11 +65,11 @@
 #define VCPU_LDT_PAGE    16
 #define VCPU_WINDOW_PAGE 32
 #define VCPU_WINDOWS     16
-#define VCPU_REGS_PAGE   48
 #define VCPU_INFO_PAGE   49
 #define VCPU_TRAPS_PAGE  51
-#define VCPU_FPU_PAGE    52
-#define VCPU_FPU_PAGES   12
+#define VCPU_REGS_PAGE   52
+#define VCPU_FPU_OFFSET  1024 /* in the page of the registers */
+#define VCPU_FPU_PAGES   11   /* behind it */
 #define VCPU_MAX         8192
 
 #define VCPU_BLOCK(id) (VCPU_BLOCKS_BASE + (id) * (unsigned long)VCPU_BLOCK_SIZE)

@@ -12,8 +12,9 @@
  *   LOCK_PAGE            domain.page_lock           page-table contents and page types of a domain's frames
  *   LOCK_PAGE_LIST       domain.list_lock           list and count of a domain's frames
  *   LOCK_EVENT           domain.event_lock          ports; two of them in domid order
- *   LOCK_HEAP            frame allocator
+ *   LOCK_SLAB            small objects of the heap
  *   LOCK_VMAP            heap mappings
+ *   LOCK_HEAP            frame allocator
  *   LOCK_TIMER           a processor's timer queue
  *   LOCK_SCHED           a processor's run queue; two of them in processor order
  *   LOCK_FLUSH           TLB-flush request
@@ -30,8 +31,9 @@ enum lock_rank {
     LOCK_PAGE,
     LOCK_PAGE_LIST,
     LOCK_EVENT,
-    LOCK_HEAP,
+    LOCK_SLAB,
     LOCK_VMAP,
+    LOCK_HEAP,
     LOCK_TIMER,
     LOCK_SCHED,
     LOCK_FLUSH,

@@ -32,13 +32,14 @@ struct domain *private_enter(void);
 void private_leave(struct domain *before);
 
 /*
- * Heap: hypervisor objects of whole pages, zeroed, at an address that every address space shows. Never for a
- * guest's secrets. heap_alloc: n bytes rounded up to pages; NULL: no memory. d, if not NULL, is charged
- * (d->heap_pages).
+ * Heap: hypervisor objects, zeroed, aligned to 16 bytes (whole pages from half a page on: to pages), at an
+ * address that every address space shows. Never for a guest's secrets. heap_alloc: n bytes, at most 2 MiB;
+ * NULL: no memory. d, if not NULL, is charged (d->heap_bytes). heap_free: with the same n and d. No window is
+ * open. LOCK_SLAB, LOCK_VMAP, LOCK_HEAP.
  */
 void *heap_alloc(size_t n, struct domain *d);
 void heap_free(void *p, size_t n, struct domain *d);
-/* Machine frame behind a heap address. */
+/* Machine frame behind a heap address; p is an object of whole pages. */
 mfn_t heap_to_mfn(const void *p);
 
 /*

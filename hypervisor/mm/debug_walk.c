@@ -85,8 +85,8 @@ static bool area_page_ok(const struct domain *d, unsigned long va, mfn_t m)
     if (page >= VCPU_WINDOW_PAGE && page < VCPU_WINDOW_PAGE + VCPU_WINDOWS) {
         return window_ok(d, va, m);
     }
-    if (page >= VCPU_FPU_PAGE) {
-        return mfn_eq(m, v->fpu_mfn[page - VCPU_FPU_PAGE]);
+    if (page > VCPU_REGS_PAGE) {
+        return mfn_eq(m, v->fpu_mfn[page - VCPU_REGS_PAGE - 1]);
     }
     switch (page) {
     case VCPU_REGS_PAGE:
@@ -120,7 +120,7 @@ static bool hypervisor_page_ok(const struct domain *d, unsigned long va, mfn_t m
     case FRAMETABLE_SLOT:
         return !(e & PTE_US) && owned(m, DOMID_HYPERVISOR);
     case HEAP_SLOT:
-        return !(e & PTE_US) && owned(m, DOMID_HYPERVISOR) && heap_address(m) == va;
+        return !(e & PTE_US) && owned(m, DOMID_HYPERVISOR) && (va >= HEAP_PTES || heap_address(m) == va);
     case IMAGE_SLOT:
         return !(e & PTE_US) && image_slot_ok(va, m);
     default:

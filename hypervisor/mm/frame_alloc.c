@@ -184,7 +184,7 @@ static uint64_t take(unsigned order, uint64_t limit, uint32_t *stamp)
 
 mfn_t frame_alloc(unsigned order, unsigned flags)
 {
-    uint64_t limit = flags & ALLOC_LOW32 ? ZONE_LOW_END : HEAP_FRAMES;
+    uint64_t limit = flags & ALLOC_LOW32 ? ZONE_LOW_END : ~0ul;
     uint32_t stamp = 0;
     uint64_t index;
 

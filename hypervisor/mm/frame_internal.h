@@ -6,8 +6,7 @@
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/frame.h"
 
-#define FRAME_ORDERS 19          /* blocks of up to 1 GiB */
-#define HEAP_FRAMES  (1ul << 27) /* frames that have an address in the heap's slot: 512 GiB */
+#define FRAME_ORDERS 19 /* blocks of up to 1 GiB */
 
 /* Hands frames first..end-1 to the allocator; boot. */
 void frame_add_ram(uint64_t first, uint64_t end);

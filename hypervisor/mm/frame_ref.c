@@ -347,7 +347,7 @@ mfn_t frame_alloc_shared(struct domain *d)
         /* Writable by the guest for ever, never a page table: one count of WRITABLE is ours. */
         frame_of(m)->type = FRAME_WRITABLE | FRAME_VALIDATED | FRAME_COUNT_ONE;
         frame_of(m)->own = FRAME_HYPER | (uint64_t)d->id << FRAME_OWNER_SHIFT | 1;
-        __atomic_fetch_add(&d->heap_pages, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&d->heap_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
     }
     return m;
 }
@@ -360,6 +360,6 @@ void frame_free_shared(struct domain *d, mfn_t m)
     f->own = (uint64_t)DOMID_HYPERVISOR << FRAME_OWNER_SHIFT | 1;
     f->type = FRAME_NONE;
     m2p_set(m, INVALID_M2P_ENTRY);
-    __atomic_fetch_sub(&d->heap_pages, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&d->heap_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
     frame_free(m, 0);
 }

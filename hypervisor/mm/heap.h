@@ -2,13 +2,13 @@
 #ifndef HYPERVISOR_MM_HEAP_H
 #define HYPERVISOR_MM_HEAP_H
 
+#include "hypervisor/include/frame.h"
 #include "hypervisor/include/layout.h"
-#include "hypervisor/include/types.h"
 
-/* Where frame m appears while it is a heap object. */
+/* Where frame m, a page of the heap, appears: heap.c keeps its slot in the frame's entry. */
 static inline unsigned long heap_address(mfn_t m)
 {
-    return HEAP_BASE + (m.v << PAGE_SHIFT);
+    return HEAP_BASE + ((unsigned long)frame_of(m)->next << PAGE_SHIFT);
 }
 
 #endif

@@ -41,7 +41,7 @@ static void table_close(uint64_t *t)
 }
 
 /* A zeroed table page: from the boot memory, from the allocator once that runs. */
-static mfn_t table_new(void)
+mfn_t hv_table_new(void)
 {
     mfn_t m;
     uint64_t *t;
@@ -70,7 +70,7 @@ static mfn_t table_below(mfn_t m, unsigned index, bool make)
         return pte_mfn(e);
     }
     /* No window is open here: the allocator may have to scrub frames first, in a private section. */
-    below = make ? table_new() : MFN_INVALID;
+    below = make ? hv_table_new() : MFN_INVALID;
     if (!mfn_eq(below, MFN_INVALID)) {
         t = table_open(m);
         t[index] = pte_make(below, PTE_TABLE);
@@ -79,20 +79,35 @@ static mfn_t table_below(mfn_t m, unsigned index, bool make)
     return below;
 }
 
-/* The level-1 table that maps va. */
-static mfn_t leaf_table(unsigned long va, bool make)
+/* The table of a level (1 or 2) that serves va. */
+static mfn_t table_for(unsigned long va, unsigned wanted, bool make)
 {
     mfn_t t = slot_l3[pt_index(va, 4) - HV_SLOT_FIRST];
 
-    for (unsigned level = 3; level > 1 && !mfn_eq(t, MFN_INVALID); level--) {
+    for (unsigned level = 3; level > wanted && !mfn_eq(t, MFN_INVALID); level--) {
         t = table_below(t, pt_index(va, level), make);
     }
     return t;
 }
 
+int hv_share_table(unsigned long va, unsigned long alias)
+{
+    mfn_t table = table_for(va, 2, true);
+    mfn_t above = mfn_eq(table, MFN_INVALID) ? table : table_for(alias, 2, true);
+    uint64_t *t;
+
+    if (mfn_eq(above, MFN_INVALID)) {
+        return -ENOMEM;
+    }
+    t = table_open(above);
+    t[pt_index(alias, 2)] = pte_make(table, PTE_TABLE);
+    table_close(t);
+    return 0;
+}
+
 int hv_map(unsigned long va, mfn_t m, uint64_t flags)
 {
-    mfn_t leaf = leaf_table(va, true);
+    mfn_t leaf = table_for(va, 1, true);
     uint64_t *t;
 
     if (mfn_eq(leaf, MFN_INVALID)) {
@@ -106,7 +121,7 @@ int hv_map(unsigned long va, mfn_t m, uint64_t flags)
 
 mfn_t hv_unmap(unsigned long va)
 {
-    mfn_t leaf = leaf_table(va, false);
+    mfn_t leaf = table_for(va, 1, false);
     mfn_t m;
     uint64_t *t;
 
@@ -120,7 +135,7 @@ mfn_t hv_unmap(unsigned long va)
 
 mfn_t hv_lookup(unsigned long va)
 {
-    uint64_t *t = table_open(leaf_table(va, false));
+    uint64_t *t = table_open(table_for(va, 1, false));
     mfn_t m = pte_mfn(t[pt_index(va, 1)]);
 
     table_close(t);
@@ -130,7 +145,7 @@ mfn_t hv_lookup(unsigned long va)
 /* Boot: maps a 2-MiB page. */
 static void hv_map_large(unsigned long va, mfn_t m, uint64_t flags)
 {
-    mfn_t l2 = table_below(slot_l3[pt_index(va, 4) - HV_SLOT_FIRST], pt_index(va, 3), true);
+    mfn_t l2 = table_for(va, 2, true);
     uint64_t *t = table_open(l2);
 
     t[pt_index(va, 2)] = pte_make(m, flags | PTE_PSE);
@@ -215,7 +230,7 @@ static void image_protect(void)
             }
             continue;
         }
-        mfn_t l1 = table_new();
+        mfn_t l1 = hv_table_new();
         uint64_t *t = table_open(l1);
 
         for (unsigned j = 0; j < PT_ENTRIES; j++) {

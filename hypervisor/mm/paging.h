@@ -26,6 +26,13 @@ int hv_map(unsigned long va, mfn_t m, uint64_t flags);
 /* Removes a mapping and returns its frame; TLBs are the caller's affair. */
 mfn_t hv_unmap(unsigned long va);
 
+/* A zeroed frame for a page table; MFN_INVALID: no memory. */
+mfn_t hv_table_new(void);
+/*
+ * Has the level-2 table behind va, made as needed, serve as a level-1 table for alias: there, its level-1
+ * tables are pages, if their entries say so. 0 or -ENOMEM.
+ */
+int hv_share_table(unsigned long va, unsigned long alias);
 /* Frame mapped at va (4-KiB page). */
 mfn_t hv_lookup(unsigned long va);
 

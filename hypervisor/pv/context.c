@@ -62,7 +62,7 @@ static void traps_write(struct vcpu *v, const struct vcpu_guest_context *c)
 /* The legacy area only; a bad MXCSR would fault when it is loaded. */
 static void fpu_write(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    uint8_t *area = map_frame(v->fpu_mfn[0]);
+    uint8_t *page = map_frame(v->ctx_mfn), *area = page + VCPU_FPU_OFFSET;
     uint32_t mxcsr;
 
     fpu_area_init(area);
@@ -77,7 +77,7 @@ static void fpu_write(struct vcpu *v, const struct vcpu_guest_context *c)
             memcpy(area + 512, &xstate_bv, sizeof(xstate_bv));
         }
     }
-    unmap_frame(area);
+    unmap_frame(page);
 }
 
 static void context_write(struct vcpu *v, struct vcpu_context *ctx, const struct vcpu_guest_context *c)

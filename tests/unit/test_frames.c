@@ -103,7 +103,7 @@ static void shared_pages(void **state)
     mfn_t m = frame_alloc_shared(&domain[1]);
 
     (void)state;
-    assert_int_equal(domain[1].heap_pages, 1);
+    assert_int_equal(domain[1].heap_bytes, PAGE_SIZE);
     assert_int_equal(domain[1].tot_pages, 0);
     assert_int_equal(frame_release(&domain[1], m), -EINVAL); /* never the guest's to give away */
     assert_int_equal(frame_get_mapping(m, 1, true), 0);
@@ -112,7 +112,7 @@ static void shared_pages(void **state)
     assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, m.v, DOMID_SELF), -EINVAL); /* writable for ever */
     frame_put_mapping(m, true);
     frame_free_shared(&domain[1], m);
-    assert_int_equal(domain[1].heap_pages, 0);
+    assert_int_equal(domain[1].heap_bytes, 0);
 }
 
 /* Bug: the order of a free block stood where references are counted, and its owner read as domain 0. */

@@ -13,6 +13,7 @@
 #include "hypervisor/grant/table.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
+#include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/pt.h"
@@ -36,6 +37,13 @@ static struct {
 } pte[DOMAINS][SLOTS];
 
 struct cpu_features cpu_features;
+
+static bool busy; /* somebody else wants the processor */
+
+bool preempt_due(void)
+{
+    return busy;
+}
 
 struct domain *private_enter(void)
 {
@@ -407,7 +415,12 @@ static int tear_down(void **state)
 {
     (void)state;
     for (unsigned d = 0; d < DOMAINS; d++) {
-        grant_release_mappings(&domain[d]);
+        uint32_t next = 0;
+
+        busy = true;
+        while (grant_release_mappings(&domain[d], &next) == -EAGAIN) {
+        }
+        busy = false;
         memset(held[d], 0, sizeof(held[d]));
         for (unsigned s = 0; s < SLOTS; s++) {
             if (pte[d][s].present) {
