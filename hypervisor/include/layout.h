@@ -7,7 +7,7 @@
  *   256   0xffff800000000000   M2P, readable by guests                                    every address space
  *   257   0xffff808000000000   per-domain area: one block per vCPU                        its domain's only
  *   258   0xffff810000000000   frame table; from +256 GiB our writable alias of the M2P  every address space
- *   259   0xffff818000000000   heap: objects of the hypervisor's every address space
+ *   259   0xffff818000000000   heap: objects of the hypervisor's                          every address space
  *   260   0xffff820000000000   image; from +256 MiB the per-processor blocks              every address space
  *   261   0xffff828000000000   low memory one to one while processors start; else empty
  *
