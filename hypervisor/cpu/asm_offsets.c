@@ -22,7 +22,17 @@ void asm_offsets(void)
     OFFSET(PERCPU_HYPERCALLS, percpu, hypercalls);
     OFFSET(VCPU_KERNEL_MODE, vcpu, kernel_mode);
     OFFSET(VCPU_INFO, vcpu, info);
-    OFFSET(REGS_R15, cpu_user_regs, r15);
+    OFFSET(VCPU_INFO_PENDING, vcpu_info, evtchn_upcall_pending);
+    OFFSET(VCPU_INFO_MASK, vcpu_info, evtchn_upcall_mask);
+    OFFSET(REGS_R12, cpu_user_regs, r12);
+    OFFSET(REGS_RBP, cpu_user_regs, rbp);
+    OFFSET(REGS_RBX, cpu_user_regs, rbx);
+    OFFSET(REGS_R10, cpu_user_regs, r10);
+    OFFSET(REGS_R9, cpu_user_regs, r9);
+    OFFSET(REGS_R8, cpu_user_regs, r8);
+    OFFSET(REGS_RDX, cpu_user_regs, rdx);
+    OFFSET(REGS_RSI, cpu_user_regs, rsi);
+    OFFSET(REGS_RDI, cpu_user_regs, rdi);
     OFFSET(REGS_RAX, cpu_user_regs, rax);
     OFFSET(REGS_VECTOR, cpu_user_regs, entry_vector);
     OFFSET(REGS_RIP, cpu_user_regs, rip);

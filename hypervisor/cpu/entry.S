@@ -126,40 +126,34 @@ syscall_common:
     movq %rax, REGS_RAX(%r12)
 /*
  * The short way back of a hypercall: by SYSRET when nothing is pending and the frame is as SYSCALL left it.
+ * The call has kept r13 to r15, as C functions do, and rax is its result.
  */
     cmpl $0, PERCPU_HAZARD(%rbx)
     jne exit_slow
     movq VCPU_INFO(%rbp), %rdx
     testq %rdx, %rdx
     jz 1f
-    cmpb $0, (%rdx)
-    jne exit_slow
-1:  movq %r12, %rsp
-    cmpl $VECTOR_SYSCALL, REGS_VECTOR(%rsp)
-    jne exit_frame
-    movq REGS_RIP(%rsp), %rcx /* SYSRET faults in the hypervisor if this is not canonical */
-    movq %rcx, %rax
-    shlq $16, %rax
-    sarq $16, %rax
-    cmpq %rcx, %rax
-    jne exit_frame
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    addq $8, %rsp
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    addq $8, %rsp
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    movq REGS_RFLAGS - REGS_VECTOR + 4(%rsp), %r11
-    movq REGS_RSP - REGS_VECTOR + 4(%rsp), %rsp
+    cmpb $0, VCPU_INFO_PENDING(%rdx)
+    jne exit_event
+1:  cmpl $VECTOR_SYSCALL, REGS_VECTOR(%r12)
+    jne exit_restore
+    movq REGS_RIP(%r12), %rcx /* SYSRET faults in the hypervisor if this is not canonical */
+    movq %rcx, %r11
+    shlq $16, %r11
+    sarq $16, %r11
+    cmpq %rcx, %r11
+    jne exit_restore
+    movq REGS_RFLAGS(%r12), %r11
+    movq REGS_RDI(%r12), %rdi
+    movq REGS_RSI(%r12), %rsi
+    movq REGS_RDX(%r12), %rdx
+    movq REGS_R8(%r12), %r8
+    movq REGS_R9(%r12), %r9
+    movq REGS_R10(%r12), %r10
+    movq REGS_RBX(%r12), %rbx
+    movq REGS_RBP(%r12), %rbp
+    movq REGS_RSP(%r12), %rsp
+    movq REGS_R12(%r12), %r12
     sysretq
 
 hypercall_unknown:
@@ -201,12 +195,12 @@ exit_to_guest:
     movq PERCPU_CURRENT(%rbx), %rbp
     movq VCPU_INFO(%rbp), %rdx
     testq %rdx, %rdx
-    jz 1f
-    cmpb $0, (%rdx)
-    jne exit_slow
-1:  movq PERCPU_REGS_TOP(%rbx), %rsp
+    jz exit_restore
+    cmpb $0, VCPU_INFO_PENDING(%rdx)
+    jne exit_event
+exit_restore:
+    movq PERCPU_REGS_TOP(%rbx), %rsp
     subq $REGS_END, %rsp
-exit_frame:
     pop_registers
     addq $8, %rsp
     .globl iret_to_guest
@@ -215,7 +209,17 @@ iret_to_guest:
 
 exit_slow:
     call exit_work
-    jmp 1b
+    jmp exit_restore
+
+/* An event is pending, and no other work: rbp is the vCPU, rdx its info. */
+exit_event:
+    cmpb $0, VCPU_INFO_MASK(%rdx)
+    jne exit_restore
+    movq %rbp, %rdi
+    call pv_inject_event
+    cmpl $0, PERCPU_HAZARD(%rbx)
+    je exit_restore
+    jmp exit_slow
 
 trap_hypervisor:
     pushq %rax

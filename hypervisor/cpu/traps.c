@@ -200,14 +200,6 @@ void exit_work(void)
 {
     struct percpu *cpu = this_cpu();
 
-    if (likely(cpu->hazard == 0)) { /* the usual reason to come here: an event, and nothing else */
-        if (event_upcall_due(cpu->current)) {
-            pv_inject_event(cpu->current);
-        }
-        if (cpu->hazard == 0) {
-            return;
-        }
-    }
     for (;;) {
         uint32_t hazard = __atomic_exchange_n(&cpu->hazard, 0, __ATOMIC_ACQ_REL);
         struct vcpu *v;

@@ -213,35 +213,6 @@ int event_reset(struct domain *d, bool resume)
     return rc;
 }
 
-int event_send(uint32_t port)
-{
-    struct domain *d = current_domain();
-    const struct evtchn *e;
-    int ret = -EINVAL;
-
-    spin_lock(&d->event_lock);
-    e = port_find(d, port);
-    if (likely(e)) {
-        switch (e->state) {
-        case PORT_INTERDOMAIN:
-            port_set_pending(e->remote, e->remote_port, port_entry(e->remote, e->remote_port));
-            ret = 0;
-            break;
-        case PORT_IPI:
-            port_set_pending(d, port, e);
-            ret = 0;
-            break;
-        case PORT_UNBOUND: /* nobody there: dropped */
-            ret = 0;
-            break;
-        default:
-            break;
-        }
-    }
-    spin_unlock(&d->event_lock);
-    return ret;
-}
-
 static void fill_status(struct evtchn_status *op, const struct evtchn *e)
 {
     op->vcpu = e->vcpu;

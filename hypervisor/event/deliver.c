@@ -5,6 +5,7 @@
  * (event_deliver_inbox) before it runs guest code again.
  */
 #include "hypervisor/event/port.h"
+#include "hypervisor/include/errno.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/sched.h"
 
@@ -106,6 +107,29 @@ void port_set_pending(struct domain *d, uint32_t port, const struct evtchn *e)
     } else {
         set_by_inbox(d, port, read_once(e->vcpu));
     }
+}
+
+int event_send(uint32_t port)
+{
+    struct domain *d = current_domain();
+    const struct evtchn *e;
+    int ret = -EINVAL;
+
+    spin_lock(&d->event_lock);
+    e = port_find(d, port);
+    if (likely(e)) {
+        if (likely(e->state == PORT_INTERDOMAIN)) {
+            port_set_pending(e->remote, e->remote_port, port_entry(e->remote, e->remote_port));
+            ret = 0;
+        } else if (e->state == PORT_IPI) {
+            port_set_pending(d, port, e);
+            ret = 0;
+        } else if (e->state == PORT_UNBOUND) {
+            ret = 0; /* nobody there: dropped */
+        }
+    }
+    spin_unlock(&d->event_lock);
+    return ret;
 }
 
 void event_deliver_inbox(struct vcpu *v)

@@ -93,18 +93,11 @@ static long perform(unsigned cmd, union argument *a, unsigned long arg)
     }
 }
 
-long do_event_channel_op(unsigned long cmd, unsigned long arg)
+static __attribute__((noinline)) long general(unsigned op, unsigned long arg)
 {
     union argument a;
-    unsigned op = (unsigned)cmd;
     long ret;
 
-    if (likely(op == EVTCHNOP_send)) {
-        if (unlikely(copy_from_guest(&a.send, gva(arg), sizeof(a.send)))) {
-            return -EFAULT;
-        }
-        return event_send(a.send.port);
-    }
     if (op >= ARRAY_SIZE(operations) || !operations[op].size) {
         return -ENOSYS;
     }
@@ -116,6 +109,16 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg)
         return -EFAULT;
     }
     return ret;
+}
+
+long do_event_channel_op(unsigned long cmd, unsigned long arg)
+{
+    struct evtchn_send send;
+
+    if (unlikely((unsigned)cmd != EVTCHNOP_send)) {
+        return general((unsigned)cmd, arg);
+    }
+    return likely(!copy_from_guest(&send, gva(arg), sizeof(send))) ? event_send(send.port) : -EFAULT;
 }
 
 /* The old call (before 0x00030202): command and argument in one structure. */

@@ -44,47 +44,56 @@ int raw_clear(void *dst, size_t n);
 
 #define MAY_FAULT "1: mov %1, %0\n\t.pushsection .ex_table, \"a\"\n\t.quad 1b, %l[fault]\n\t.popsection"
 
-/* One word, half word, quarter: false if the guest's side faulted. */
-#define GUEST_ACCESS(type)                                                                                   \
-    GUEST_INLINE bool type##_read(void *to, const void *from)                                                \
+/*
+ * guest_read_64, guest_write_64 and so on: one access to guest memory at an address that was checked
+ * (guest_range_ok); false: it faulted.
+ */
+#define GUEST_ACCESS(bits)                                                                                   \
+    GUEST_INLINE bool guest_read_##bits(uint##bits##_t *to, const void *from)                                \
     {                                                                                                        \
-        type value = 0;                                                                                      \
+        uint##bits##_t value = 0;                                                                            \
                                                                                                              \
-        __asm__ goto(MAY_FAULT : "=r"(value) : "m"(*(const type *)from) : : fault);                          \
-        *(type *)to = value;                                                                                 \
+        __asm__ goto(MAY_FAULT : "=r"(value) : "m"(*(const uint##bits##_t *)from) : : fault);                \
+        *to = value;                                                                                         \
         return true;                                                                                         \
     fault:                                                                                                   \
         return false;                                                                                        \
     }                                                                                                        \
-    GUEST_INLINE bool type##_write(void *to, const void *from)                                               \
+    GUEST_INLINE bool guest_write_##bits(void *to, uint##bits##_t value)                                     \
     {                                                                                                        \
-        __asm__ goto(MAY_FAULT : "=m"(*(type *)to) : "r"(*(const type *)from) : : fault);                    \
+        __asm__ goto(MAY_FAULT : "=m"(*(uint##bits##_t *)to) : "r"(value) : : fault);                        \
         return true;                                                                                         \
     fault:                                                                                                   \
         return false;                                                                                        \
     }
-GUEST_ACCESS(uint64_t)
-GUEST_ACCESS(uint32_t)
-GUEST_ACCESS(uint16_t)
+GUEST_ACCESS(64)
+GUEST_ACCESS(32)
+GUEST_ACCESS(16)
 
-/* n: a constant, even, at most GUEST_INLINE_MAX. */
-#define GUEST_FEW(access)                                                                                    \
-    GUEST_INLINE bool few_##access(void *to, const void *from, size_t n)                                     \
-    {                                                                                                        \
-        size_t at = n & ~7ul;                                                                                \
-        uint64_t *t = to;                                                                                    \
-        const uint64_t *f = from;                                                                            \
-                                                                                                             \
-        return (n < 8 || uint64_t_##access(&t[0], &f[0])) && (n < 16 || uint64_t_##access(&t[1], &f[1])) &&  \
-               (n < 24 || uint64_t_##access(&t[2], &f[2])) && (n < 32 || uint64_t_##access(&t[3], &f[3])) && \
-               (n < 40 || uint64_t_##access(&t[4], &f[4])) && (n < 48 || uint64_t_##access(&t[5], &f[5])) && \
-               (n < 56 || uint64_t_##access(&t[6], &f[6])) && (n < 64 || uint64_t_##access(&t[7], &f[7])) && \
-               (n < 72 || uint64_t_##access(&t[8], &f[8])) &&                                                \
-               (!(n & 4) || uint32_t_##access((char *)to + at, (const char *)from + at)) &&                  \
-               (!(n & 2) || uint16_t_##access((char *)to + (n & ~3ul), (const char *)from + (n & ~3ul)));    \
-    }
-GUEST_FEW(read)
-GUEST_FEW(write)
+/* Copies of n bytes: a constant, even, at most GUEST_INLINE_MAX. */
+GUEST_INLINE bool guest_read_few(void *to, const void *from, size_t n)
+{
+    uint64_t *t = to;
+    const uint64_t *f = from;
+
+#define WORD(i) (n < ((i) + 1) * 8 || guest_read_64(&t[i], &f[i]))
+    return WORD(0) && WORD(1) && WORD(2) && WORD(3) && WORD(4) && WORD(5) && WORD(6) && WORD(7) && WORD(8) &&
+           (!(n & 4) || guest_read_32((uint32_t *)&t[n / 8], &f[n / 8])) &&
+           (!(n & 2) || guest_read_16((uint16_t *)to + n / 4 * 2, (const uint16_t *)from + n / 4 * 2));
+#undef WORD
+}
+
+GUEST_INLINE bool guest_write_few(void *to, const void *from, size_t n)
+{
+    uint64_t *t = to;
+    const uint64_t *f = from;
+
+#define WORD(i) (n < ((i) + 1) * 8 || guest_write_64(&t[i], f[i]))
+    return WORD(0) && WORD(1) && WORD(2) && WORD(3) && WORD(4) && WORD(5) && WORD(6) && WORD(7) && WORD(8) &&
+           (!(n & 4) || guest_write_32(&t[n / 8], *(const uint32_t *)&f[n / 8])) &&
+           (!(n & 2) || guest_write_16((uint16_t *)to + n / 4 * 2, ((const uint16_t *)from)[n / 4 * 2]));
+#undef WORD
+}
 
 #define GUEST_IS_FEW(n) (__builtin_constant_p(n) && (n) <= GUEST_INLINE_MAX && (n) % 2 == 0)
 
@@ -95,7 +104,7 @@ GUEST_INLINE int copy_from_guest(void *dst, gva_t src, size_t n)
     if (unlikely(!guest_range_ok(src, n))) {
         return -EFAULT;
     }
-    return GUEST_IS_FEW(n) ? (few_read(dst, from, n) ? 0 : -EFAULT) : raw_copy(dst, from, n);
+    return GUEST_IS_FEW(n) ? (guest_read_few(dst, from, n) ? 0 : -EFAULT) : raw_copy(dst, from, n);
 }
 
 GUEST_INLINE int copy_to_guest(gva_t dst, const void *src, size_t n)
@@ -105,7 +114,7 @@ GUEST_INLINE int copy_to_guest(gva_t dst, const void *src, size_t n)
     if (unlikely(!guest_range_ok(dst, n))) {
         return -EFAULT;
     }
-    return GUEST_IS_FEW(n) ? (few_write(to, src, n) ? 0 : -EFAULT) : raw_copy(to, src, n);
+    return GUEST_IS_FEW(n) ? (guest_write_few(to, src, n) ? 0 : -EFAULT) : raw_copy(to, src, n);
 }
 
 static inline int clear_guest(gva_t dst, size_t n)

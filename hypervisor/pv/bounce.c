@@ -23,80 +23,132 @@ void pv_toggle_mode(struct vcpu *v)
     cr3_load(v->kernel_mode ? v->cr3_kernel : v->cr3_user);
 }
 
-static void selectors_push(struct vcpu *v, uint64_t *slot)
+/*
+ * What a frame has besides the seven words of every frame, and where it starts. Constants where a frame is
+ * made, so that each kind is code of its own, which stores the words straight onto the stack.
+ */
+enum kind { PLAIN = 0, WITH_CODE = 1, WITH_SELECTORS = 4 }; /* words */
+enum mode { FROM_KERNEL = 0, FROM_USER = 3 };               /* low bits of cs */
+
+static __attribute__((cold, noinline)) void bounce_failed(struct vcpu *v, unsigned long to,
+                                                          unsigned error_code)
 {
-    struct cpu_user_regs *r = &v->ctx->regs;
+    const struct cpu_user_regs *r = &v->ctx->regs;
 
-    slot[0] = r->ds;
-    slot[1] = r->es;
-    slot[2] = r->fs;
-    slot[3] = r->gs;
-}
-
-void bounce(struct vcpu *v, unsigned long to, unsigned flags, unsigned error_code)
-{
-    struct cpu_user_regs *r = &v->ctx->regs;
-    uint64_t frame[12];
-    unsigned n = 0;
-    unsigned long sp = r->rsp;
-    unsigned cs = r->cs & ~3u;
-    uint8_t mask = v->info ? v->info->evtchn_upcall_mask : 1;
-
-    if (unlikely(to == 0)) {
+    if (to == 0) {
         domain_crash(v->domain, "no handler for trap %u (error code %#x) at rip %#lx", r->entry_vector & 0xff,
                      error_code, (unsigned long)r->rip);
-        return;
-    }
-    if (!v->kernel_mode) {
-        cs = r->cs | 3;
-        sp = v->ctx->kernel_sp;
-        pv_toggle_mode(v);
-    }
-    sp &= ~15ul;
-    frame[n++] = r->rcx;
-    frame[n++] = r->r11;
-    if (flags & BOUNCE_SELECTORS) {
-        selectors_push(v, &frame[n]);
-        n += 4;
-    }
-    if (flags & BOUNCE_ERROR_CODE) {
-        frame[n++] = error_code;
-    }
-    frame[n++] = r->rip;
-    frame[n++] = (cs & 0xffff) | (uint64_t)mask << 32;
-    frame[n++] =
-        (r->rflags & ~(FLAGS_IF | FLAGS_IOPL)) | (mask ? 0 : FLAGS_IF) |
-        (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl) ? (uint64_t)v->ctx->iopl << 12 : 0);
-    frame[n++] = r->rsp;
-    frame[n++] = r->ss;
-    if (unlikely(copy_to_guest(gva(sp - n * 8), frame, n * 8) != 0)) {
+    } else {
         domain_crash(v->domain,
                      "cannot push the frame of trap %u (error code %#x) onto the guest's stack at %#lx "
                      "(stack overflow?)",
-                     r->entry_vector & 0xff, error_code, sp);
+                     r->entry_vector & 0xff, error_code, v->kernel_mode ? r->rsp : v->ctx->kernel_sp);
+    }
+}
+
+/* The frame at `at`; false: there is no memory for it. */
+static inline __attribute__((always_inline)) bool frame_store(const struct vcpu *v, unsigned long at,
+                                                              enum kind kind, enum mode mode, uint8_t mask,
+                                                              unsigned error_code)
+{
+    const struct cpu_user_regs *r = &v->ctx->regs;
+    uint64_t *w = (uint64_t *)at, *const rest = w + 2 + kind;
+    uint64_t rflags;
+
+    if (!guest_range_ok(gva(at), (7 + kind) * sizeof(*w)) || !guest_write_64(&w[0], r->rcx) ||
+        !guest_write_64(&w[1], r->r11)) {
+        return false;
+    }
+    if (kind == WITH_CODE && !guest_write_64(&w[2], error_code)) {
+        return false;
+    }
+    if (kind == WITH_SELECTORS && (!guest_write_64(&w[2], r->ds) || !guest_write_64(&w[3], r->es) ||
+                                   !guest_write_64(&w[4], r->fs) || !guest_write_64(&w[5], r->gs))) {
+        return false;
+    }
+    rflags = (r->rflags & ~(FLAGS_IF | FLAGS_IOPL)) | (mask ? 0 : FLAGS_IF);
+    if (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl)) {
+        rflags |= (uint64_t)v->ctx->iopl << 12;
+    }
+    return guest_write_64(&rest[0], r->rip) &&
+           guest_write_64(&rest[1], (r->cs & 0xfffcu) | mode | (uint64_t)mask << 32) &&
+           guest_write_64(&rest[2], rflags) && guest_write_64(&rest[3], r->rsp) &&
+           guest_write_64(&rest[4], r->ss);
+}
+
+/*
+ * Pushes a frame onto the guest kernel's stack, which ends at sp, and lets it go on at `to`, with upcalls
+ * masked if mask_events. The kernel's tables are active. A missing handler (to == 0) or a stack that cannot
+ * be written ends the domain.
+ */
+static inline __attribute__((always_inline)) void push(struct vcpu *v, unsigned long to, unsigned long sp,
+                                                       enum kind kind, enum mode mode, bool mask_events,
+                                                       unsigned error_code)
+{
+    struct cpu_user_regs *r = &v->ctx->regs;
+    struct vcpu_info *info = v->info;
+
+    sp = (sp & ~15ul) - (7 + kind) * sizeof(uint64_t);
+    if (unlikely(to == 0 ||
+                 !frame_store(v, sp, kind, mode, info ? info->evtchn_upcall_mask : 1, error_code))) {
+        bounce_failed(v, to, error_code);
         return;
     }
-    if ((flags & BOUNCE_MASK_EVENTS) && v->info) {
-        v->info->evtchn_upcall_mask = 1;
+    if (mask_events && info) {
+        info->evtchn_upcall_mask = 1;
     }
     r->rip = to;
     r->cs = SEL_GUEST_CS64;
     r->rflags &= ~(FLAGS_TF | FLAGS_VM | FLAGS_RF | FLAGS_NT);
-    r->rsp = sp - n * 8;
+    r->rsp = sp;
     r->ss = SEL_GUEST_SS64;
     r->entry_vector = 0;
+}
+
+static __attribute__((noinline)) void user_bounce_plain(struct vcpu *v, unsigned long to, bool mask_events)
+{
+    pv_toggle_mode(v);
+    push(v, to, v->ctx->kernel_sp, PLAIN, FROM_USER, mask_events, 0);
+}
+
+static void bounce_plain(struct vcpu *v, unsigned long to, bool mask_events)
+{
+    if (v->kernel_mode) {
+        push(v, to, v->ctx->regs.rsp, PLAIN, FROM_KERNEL, mask_events, 0);
+    } else {
+        user_bounce_plain(v, to, mask_events);
+    }
+}
+
+static __attribute__((noinline)) void user_bounce_trap(struct vcpu *v, const trap_info_t *t,
+                                                       unsigned error_code)
+{
+    pv_toggle_mode(v);
+    push(v, t->address, v->ctx->kernel_sp, WITH_CODE, FROM_USER, t->flags & TRAP_FLAG_IF, error_code);
+}
+
+static void bounce_trap(struct vcpu *v, unsigned vector, unsigned error_code)
+{
+    const trap_info_t *t = &vcpu_traps(v)[vector];
+
+    v->ctx->regs.entry_vector = vector;
+    if (v->kernel_mode) {
+        push(v, t->address, v->ctx->regs.rsp, WITH_CODE, FROM_KERNEL, t->flags & TRAP_FLAG_IF, error_code);
+    } else {
+        user_bounce_trap(v, t, error_code);
+    }
 }
 
 void pv_inject_trap(struct vcpu *v, unsigned vector, unsigned error_code)
 {
     const trap_info_t *t = &vcpu_traps(v)[vector];
-    unsigned flags = t->flags & TRAP_FLAG_IF ? BOUNCE_MASK_EVENTS : 0;
 
     if (vector < 32 && ((0x60227d00u >> vector) & 1)) {
-        flags |= BOUNCE_ERROR_CODE;
+        bounce_trap(v, vector, error_code);
+    } else {
+        v->ctx->regs.entry_vector = vector;
+        bounce_plain(v, t->address, t->flags & TRAP_FLAG_IF);
     }
-    v->ctx->regs.entry_vector = vector;
-    bounce(v, t->address, flags, error_code);
 }
 
 void pv_inject_page_fault(struct vcpu *v, unsigned long cr2, unsigned error_code)
@@ -104,18 +156,23 @@ void pv_inject_page_fault(struct vcpu *v, unsigned long cr2, unsigned error_code
     if (v->info) {
         v->info->arch.cr2 = cr2;
     }
-    pv_inject_trap(v, TRAP_PAGE_FAULT, (error_code & ~PFEC_USER) | (v->kernel_mode ? 0 : PFEC_USER));
+    bounce_trap(v, TRAP_PAGE_FAULT, (error_code & ~PFEC_USER) | (v->kernel_mode ? 0 : PFEC_USER));
 }
 
 void pv_inject_event(struct vcpu *v)
 {
-    bounce(v, v->ctx->event.address, BOUNCE_MASK_EVENTS, 0);
+    bounce_plain(v, v->ctx->event.address, true);
 }
 
 void pv_failsafe(struct vcpu *v)
 {
-    bounce(v, v->ctx->failsafe.address,
-           BOUNCE_SELECTORS | (v->ctx->failsafe.mask_events ? BOUNCE_MASK_EVENTS : 0), 0);
+    enum mode mode = v->kernel_mode ? FROM_KERNEL : FROM_USER;
+
+    if (mode == FROM_USER) {
+        pv_toggle_mode(v);
+    }
+    push(v, v->ctx->failsafe.address, mode == FROM_USER ? v->ctx->kernel_sp : v->ctx->regs.rsp,
+         WITH_SELECTORS, mode, v->ctx->failsafe.mask_events, 0);
 }
 
 void pv_user_syscall(struct cpu_user_regs *regs)
@@ -129,7 +186,7 @@ void pv_user_syscall(struct cpu_user_regs *regs)
         pv_inject_trap(v, TRAP_OPCODE, 0);
         return;
     }
-    bounce(v, v->ctx->syscall.address, v->ctx->syscall.mask_events ? BOUNCE_MASK_EVENTS : 0, 0);
+    bounce_plain(v, v->ctx->syscall.address, v->ctx->syscall.mask_events);
 }
 
 /* SYSCALL from 32-bit code (error_code 1) or SYSENTER. */
@@ -152,5 +209,5 @@ void pv_user_syscall32(struct cpu_user_regs *regs)
         }
         return;
     }
-    bounce(v, cb->address, cb->mask_events ? BOUNCE_MASK_EVENTS : 0, 0);
+    bounce_plain(v, cb->address, cb->mask_events);
 }

@@ -3,27 +3,48 @@
 #include "hypervisor/include/layout.h"
 #include "hypervisor/pv/pv.h"
 
+/*
+ * On an address of ours: the processor may have read a descriptor of the guest's LDT, which the guest shall
+ * see as a fault on its own.
+ */
+static __attribute__((noinline)) void own_range_fault(struct vcpu *v, const struct cpu_user_regs *regs,
+                                                      unsigned long cr2)
+{
+    unsigned long offset = cr2 - (VCPU_BLOCK(v->id) + VCPU_LDT_PAGE * PAGE_SIZE);
+
+    if (!(regs->error_code & PFEC_USER) && offset < v->ctx->ldt_entries * 8ul) {
+        if (pv_ldt_fault(v, offset)) {
+            return;
+        }
+        cr2 = v->ctx->ldt_base + offset;
+    }
+    pv_inject_page_fault(v, cr2, regs->error_code);
+}
+
+/* A write by the guest's kernel to memory that is mapped read-only: a page table? */
+static __attribute__((noinline)) void write_fault(struct vcpu *v, struct cpu_user_regs *regs,
+                                                  unsigned long cr2)
+{
+    if (!pv_emulate_pt_write(v, regs, cr2)) {
+        pv_inject_page_fault(v, cr2, regs->error_code);
+    }
+}
+
 void pv_page_fault(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
+    unsigned code = regs->error_code;
     unsigned long cr2;
 
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     if (unlikely(cr2 >= HV_VIRT_START && cr2 < HV_VIRT_END)) {
-        unsigned long offset = cr2 - (VCPU_BLOCK(v->id) + VCPU_LDT_PAGE * PAGE_SIZE);
-
-        if (!(regs->error_code & PFEC_USER) && offset < v->ctx->ldt_entries * 8ul) {
-            /* The processor read a descriptor. What the guest sees is a fault on its own LDT. */
-            if (pv_ldt_fault(v, offset)) {
-                return;
-            }
-            cr2 = v->ctx->ldt_base + offset;
-        }
-    } else if ((regs->error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
-               v->kernel_mode && pv_emulate_pt_write(v, regs, cr2)) {
-        return;
+        own_range_fault(v, regs, cr2);
+    } else if ((code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
+               v->kernel_mode) {
+        write_fault(v, regs, cr2);
+    } else {
+        pv_inject_page_fault(v, cr2, code);
     }
-    pv_inject_page_fault(v, cr2, regs->error_code);
 }
 
 /* INT n arrives here since its gates are ours: a fault on the IDT, with the vector in the code. */

@@ -6,22 +6,30 @@
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/pv/pv.h"
 
+static __attribute__((cold, noinline)) long iret_failed(struct vcpu *v, const char *why)
+{
+    domain_crash(v->domain, "iret: %s, rsp %#lx", why, (unsigned long)v->ctx->regs.rsp);
+    return -EINVAL;
+}
+
+/* The frame's mode is the guest's user mode. */
+static __attribute__((noinline)) long enter_user(struct vcpu *v, uint64_t rax)
+{
+    pv_toggle_mode(v);
+    return (long)rax;
+}
+
 long do_iret(void)
 {
     struct vcpu *v = current_vcpu();
     struct cpu_user_regs *r = &v->ctx->regs;
     struct iret_context saved;
 
-    if (copy_from_guest(&saved, gva(r->rsp), sizeof(saved)) != 0) {
-        domain_crash(v->domain, "iret: the frame at rsp %#lx cannot be read", (unsigned long)r->rsp);
-        return -EFAULT;
+    if (unlikely(copy_from_guest(&saved, gva(r->rsp), sizeof(saved)) != 0)) {
+        return iret_failed(v, "the frame cannot be read");
     }
-    if ((saved.cs & 3) == 3) {
-        if (mfn_eq(v->cr3_user, MFN_INVALID)) {
-            domain_crash(v->domain, "iret to user mode without user page tables (MMUEXT_NEW_USER_BASEPTR)");
-            return -EINVAL;
-        }
-        pv_toggle_mode(v);
+    if (unlikely((saved.cs & 3) == 3 && mfn_eq(v->cr3_user, MFN_INVALID))) {
+        return iret_failed(v, "to user mode without user page tables (MMUEXT_NEW_USER_BASEPTR)");
     }
     if (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl)) {
         v->ctx->iopl = saved.rflags >> 12 & 3;
@@ -43,7 +51,7 @@ long do_iret(void)
     if (v->info) {
         v->info->evtchn_upcall_mask = !(saved.rflags & FLAGS_IF);
     }
-    return (long)saved.rax;
+    return (saved.cs & 3) == 3 ? enter_user(v, saved.rax) : (long)saved.rax;
 }
 
 /*

@@ -30,22 +30,12 @@
 #define FLAGS_RF   0x10000ul
 #define FLAGS_VM   0x20000ul
 
-/* Options of a frame (bounce.c). */
-#define BOUNCE_ERROR_CODE  1u
-#define BOUNCE_MASK_EVENTS 2u
-#define BOUNCE_SELECTORS   4u /* ds, es, fs, gs below: the failsafe callback's */
-
 /* Is va canonical (bits 63..47 alike)? */
 static inline bool is_canonical(unsigned long va)
 {
     return (unsigned long)((long)(va << 16) >> 16) == va;
 }
 
-/*
- * Pushes a frame onto the guest kernel's stack (from user mode: switches to its kernel first) and lets it go
- * on at `to`. A missing handler (to == 0) or a stack that cannot be written ends the domain.
- */
-void bounce(struct vcpu *v, unsigned long to, unsigned flags, unsigned error_code);
 /* Delivers an exception through the guest's trap table. */
 void pv_inject_trap(struct vcpu *v, unsigned vector, unsigned error_code);
 /* The same for #PF: cr2 into the vCPU's info, the user bit of the code set to the guest's own view. */
