@@ -35,3 +35,9 @@ UNIT_SRC_cli_pump := $(addprefix toolstack/lib/,pump.c console_input.c terminal.
 GDB_PORT ?= 1234
 debug: all
 	$(Q)$(BUILD)/coracle run --gdb=$(GDB_PORT) --verbose $(or $(IMAGE),$(HELLO)) -- $(ARGS)
+
+# The store, a library that the control domain links; here for its tests alone.
+STORE_SRC := $(wildcard toolstack/store/*.c)
+UNIT_TESTS += store store_limits
+UNIT_SRC_store := $(STORE_SRC)
+UNIT_SRC_store_limits := $(STORE_SRC)
