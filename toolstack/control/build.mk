@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # The control domain: a libOS image of toolstack/{control,store,backend,device} and pvboot's builder.
 CONTROL := $(BUILD)/control/control.elf
-CONTROL_SRC := $(wildcard toolstack/control/*.c)
+CONTROL_SRC := $(wildcard toolstack/control/*.c toolstack/store/*.c toolstack/backend/*.c) $(PVBOOT_SRC)
 CONTROL_OBJ := $(CONTROL_SRC:%.c=$(BUILD)/control/%.o)
-CONTROL_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -fno-common -MMD -MP -I. -isystem $(BUILD)/libos/abi
+CONTROL_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -D__XEN_TOOLS__ -fno-common -MMD -MP -I. -isystem $(BUILD)/libos/abi
 
 $(CONTROL_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
 	$(call say,GUESTCC,$<)
@@ -20,3 +20,18 @@ $(CONTROL): $(CONTROL_OBJ) $(CORACLE_CC) $(SYSROOT_READY)
 -include $(CONTROL_OBJ:.o=.d)
 
 ALL += $(CONTROL)
+
+# Scenarios of the life cycle, linked with the control domain's sources (tests/system/control).
+CONTROL_TEST := $(BUILD)/tests/system/control_scenarios.elf
+CONTROL_TEST_OBJ := $(patsubst %.c,$(BUILD)/control/%.o,$(wildcard tests/system/control/*.c))
+$(CONTROL_TEST_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
+	$(call say,GUESTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) $(CONTROL_CFLAGS) -c -o $@ $<
+
+$(CONTROL_TEST): $(CONTROL_TEST_OBJ) $(CONTROL_OBJ) $(CORACLE_CC) $(SYSROOT_READY)
+	$(call say,IMAGE,$@)
+	$(Q)$(CORACLE_CC) -o $@ $(CONTROL_TEST_OBJ) $(filter-out %/control/main.o,$(CONTROL_OBJ))
+
+-include $(CONTROL_TEST_OBJ:.o=.d)
+test test-system test-system-guests: $(CONTROL_TEST)

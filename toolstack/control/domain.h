@@ -20,6 +20,9 @@
 #define DOMAIN_NAME_MAX  63  /* letters, digits, _ - . : */
 #define DOMAIN_ERROR_MAX 240 /* with the final zero */
 
+#define DOMAIN_WEIGHT_DEFAULT 256u
+#define DOMAIN_DESTROYED      255u /* beside SHUTDOWN_*: ended by a user */
+
 /* What went wrong, for people. */
 struct domain_error {
     int error; /* negative errno */
@@ -68,12 +71,13 @@ bool domain_config_copy(struct domain_config *to, const struct domain_config *fr
 /* How a domain's last run ended. */
 struct domain_end {
     bool ended;
-    unsigned reason;  /* SHUTDOWN_* of xen/sched.h */
+    unsigned reason;  /* SHUTDOWN_* of xen/sched.h, or DOMAIN_DESTROYED */
     int exit_status;  /* of its program, -1: unknown */
     uint64_t when_ns; /* monotonic time */
 };
 
-struct domain; /* private to domain.c */
+struct domain;  /* private (domain_internal.h) */
+struct console; /* toolstack/backend/console.h */
 
 /* What lists and `info` show. Strings are valid until the next call of a function that changes the domain. */
 struct domain_info {
@@ -128,7 +132,17 @@ int domain_set_memory(struct domain *domain, uint64_t kib, struct domain_error *
  */
 const char *domain_crash_record(const char *name);
 
-/* Called on the loop whenever a domain changes state, is created or is gone (domain then NULL). Observers stay. */
+/* The console of a domain, or of one that is gone as long as its record is kept; NULL: none. It is not the caller's. */
+struct console *domain_console(const char *name);
+
+/* How the last run under that name ended; false: none has, as far as is known. */
+bool domain_last_end(const char *name, struct domain_end *end);
+
+/*
+ * Called on the loop whenever a domain changes state, is created, renamed, or is gone (domain then NULL). end: the run that
+ * this change ended, NULL if it ended none; a domain that is gone after its end brings two calls. An observer may unobserve
+ * any, and change no domain: it posts a task for that.
+ */
 struct domain_observer {
     void (*changed)(struct domain_observer *observer, const char *name, struct domain *domain,
                     const struct domain_end *end);

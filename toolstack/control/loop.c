@@ -4,6 +4,7 @@
  * context. The queue is guarded by the libOS's spinlock, which masks events.
  */
 #include "toolstack/control/loop.h"
+#include <errno.h>
 #include <stddef.h>
 #include "coracle/event.h"
 #include "coracle/sync.h"
@@ -151,7 +152,7 @@ static struct loop_task *take(void)
     return task;
 }
 
-noreturn void loop_run(void)
+bool loop_turn(uint64_t deadline)
 {
     for (;;) {
         uint32_t posted = queue.posted;
@@ -159,8 +160,17 @@ noreturn void loop_run(void)
 
         if (task) {
             task->run(task);
-        } else {
-            cor_wait(&queue.posted, posted, COR_FOREVER, 0);
+            return true;
         }
+        if (cor_wait(&queue.posted, posted, deadline, 0) == -ETIMEDOUT) {
+            return false;
+        }
+    }
+}
+
+noreturn void loop_run(void)
+{
+    for (;;) {
+        (void)loop_turn(COR_FOREVER);
     }
 }

@@ -58,6 +58,9 @@ void loop_timer_set(struct loop_timer *timer, uint64_t deadline);
 /* Stops the timer and forgets a queued run. */
 void loop_timer_stop(struct loop_timer *timer);
 
+/* Runs one task, and waits for one until the deadline (monotonic nanoseconds). False: none came. */
+bool loop_turn(uint64_t deadline);
+
 /* Runs tasks; sleeps while there are none. Never returns. */
 noreturn void loop_run(void);
 

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* The frame of the scenarios; see test.h. */
+#include "tests/system/control/test.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coracle/clock.h"
+#include "toolstack/control/archive.h"
+#include "toolstack/control/xc.h"
+
+static const char *current;
+static unsigned failures;
+
+bool check(bool holds, const char *what, const char *file, int line)
+{
+    if (!holds) {
+        printf("not ok %s: %s (%s:%d)\n", current, what, file, line);
+        failures++;
+    }
+    return holds;
+}
+
+bool wait_for(bool (*done)(void *argument), void *argument, unsigned seconds)
+{
+    uint64_t deadline = cor_monotonic_ns() + seconds * SECOND;
+
+    while (!done(argument)) {
+        if (!loop_turn(deadline)) {
+            return done(argument);
+        }
+    }
+    return true;
+}
+
+static bool is_gone(void *argument)
+{
+    return !domain_find(argument);
+}
+
+bool wait_gone(const char *name, unsigned seconds)
+{
+    return wait_for(is_gone, (void *)(uintptr_t)name, seconds);
+}
+
+bool has_output(const char *name, const char *text)
+{
+    static char bytes[CONSOLE_LOG_MAX + 1];
+    struct console *console = domain_console(name);
+    uint64_t position = 0;
+    size_t length;
+
+    if (!console) {
+        return false;
+    }
+    length = console_log_read(console_log(console), &position, bytes, CONSOLE_LOG_MAX);
+    bytes[length] = 0;
+    return strstr(bytes, text) != NULL;
+}
+
+void show_output(const char *name)
+{
+    static char bytes[CONSOLE_LOG_MAX];
+    struct console *console = domain_console(name);
+    uint64_t position = 0;
+    size_t length = console ? console_log_read(console_log(console), &position, bytes, sizeof(bytes)) : 0;
+
+    printf("# output of %s:\n", name);
+    fwrite(bytes, 1, length, stdout);
+    printf("# end of the output of %s\n", name);
+}
+
+struct expected {
+    const char *name, *text;
+};
+
+static bool has_expected(void *argument)
+{
+    const struct expected *expected = argument;
+
+    return has_output(expected->name, expected->text);
+}
+
+bool wait_output(const char *name, const char *text, unsigned seconds)
+{
+    struct expected expected = {name, text};
+
+    return wait_for(has_expected, &expected, seconds);
+}
+
+struct domain_config simple(const char *name, const char *kernel, uint64_t memory_kib, const char *cmdline)
+{
+    return (struct domain_config){.name = (char *)(uintptr_t)name,
+                                  .kernel = (char *)(uintptr_t)kernel,
+                                  .memory_kib = memory_kib,
+                                  .cmdline = (char *)(uintptr_t)cmdline};
+}
+
+struct domain *create(const struct domain_config *config)
+{
+    struct domain_error error;
+    struct domain *domain = domain_create(config, &error);
+
+    if (!domain) {
+        printf("# %s: %s\n", config->name, error.text);
+    }
+    CHECK(domain != NULL);
+    return domain;
+}
+
+uint64_t free_pages(void)
+{
+    struct xen_sysctl_physinfo host;
+
+    return xc_physinfo(&host) ? 0 : host.free_pages;
+}
+
+/* The scenarios that the arguments name, or all. */
+static bool wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], name)) {
+            return true;
+        }
+    }
+    return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned passed = 0, failed = 0;
+
+    current = "start";
+    if (!CHECK(domains_init() == 0) || !CHECK(archive_images() == 0)) {
+        return 1;
+    }
+    for (const struct scenario *s = scenarios; s->name; s++) {
+        if (wanted(s->name, argc, argv)) {
+            current = s->name;
+            failures = 0;
+            s->run();
+            passed += failures == 0;
+            failed += failures != 0;
+            if (!failures) {
+                printf("ok %s\n", s->name);
+            }
+        }
+    }
+    printf("done: %u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* The domain builder; see builder.h. */
+#include "toolstack/control/builder.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coracle/foreign.h"
+#include "coracle/mem.h"
+#include "pvboot/build.h"
+#include "toolstack/control/error.h"
+#include "toolstack/control/xc.h"
+
+#define EXTENT_ORDER 9u   /* 2 MiB: what the hypervisor's allocator has in plenty, without long calls */
+#define EXTENT_BATCH 256u /* extents a call */
+#define WINDOW       512u /* pages that are mapped at a time */
+#define CONTROL      0    /* our own domid: the initial domain's */
+
+#define RFLAGS_IF 0x200u
+
+/* A run of consecutive machine frames of the new domain. */
+struct run {
+    uint64_t pfn, mfn, count;
+};
+
+struct build {
+    const struct builder_plan *plan;
+    struct domain_error *error;
+    struct pvboot_elf elf;
+    struct pvboot_notes notes;
+    struct pvboot_layout layout;
+    uint16_t domid;
+
+    struct run *runs; /* malloc'd, in order of pfn, without holes */
+    size_t nr_runs, capacity, last;
+
+    uint8_t *window; /* where pages [window_pfn, window_pfn + window_pages) are mapped; NULL: nowhere */
+    uint64_t window_pfn, window_pages;
+};
+
+/* ------------------------------------------------------------------ frames */
+
+static bool add_run(struct build *b, uint64_t pfn, uint64_t mfn, uint64_t count)
+{
+    struct run *last = b->nr_runs ? &b->runs[b->nr_runs - 1] : NULL;
+
+    if (last && last->mfn + last->count == mfn) {
+        last->count += count;
+        return true;
+    }
+    if (b->nr_runs == b->capacity) {
+        size_t capacity = b->capacity ? 2 * b->capacity : 16;
+        struct run *runs = realloc(b->runs, capacity * sizeof(*runs));
+
+        if (!runs) {
+            return false;
+        }
+        b->runs = runs;
+        b->capacity = capacity;
+    }
+    b->runs[b->nr_runs++] = (struct run){pfn, mfn, count};
+    return true;
+}
+
+/* Gives the domain its memory in extents as large as there are. */
+static int populate(struct build *b)
+{
+    uint64_t frames[EXTENT_BATCH], pfn = 0, pages = b->layout.nr_pages;
+    unsigned order = EXTENT_ORDER;
+
+    while (pfn < pages) {
+        unsigned want, got;
+
+        while ((1ul << order) > pages - pfn) {
+            order--;
+        }
+        want = (unsigned)((pages - pfn) >> order < EXTENT_BATCH ? (pages - pfn) >> order : EXTENT_BATCH);
+        for (unsigned i = 0; i < want; i++) {
+            frames[i] = pfn + ((uint64_t)i << order);
+        }
+        got = xc_populate(b->domid, frames, want, order);
+        for (unsigned i = 0; i < got; i++, pfn += 1ul << order) {
+            if (!add_run(b, pfn, frames[i], 1ul << order)) {
+                return domain_fail(b->error, -ENOMEM,
+                                   "the control domain has no memory to note a domain's frames");
+            }
+        }
+        if (got < want && order-- == 0) {
+            return domain_fail(b->error, -ENOMEM,
+                               "the host's memory ran out: %" PRIu64 " of %" PRIu64 " KiB are missing",
+                               (pages - pfn) * 4, pages * 4);
+        }
+    }
+    return 0;
+}
+
+static uint64_t op_mfn(void *user, uint64_t pfn, uint64_t *run)
+{
+    struct build *b = user;
+    const struct run *r = &b->runs[b->last];
+
+    if (pfn < r->pfn || pfn >= r->pfn + r->count) {
+        size_t low = 0, high = b->nr_runs;
+
+        while (high - low > 1) {
+            size_t middle = low + (high - low) / 2;
+
+            if (b->runs[middle].pfn <= pfn) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        b->last = low;
+        r = &b->runs[low];
+    }
+    *run = r->pfn + r->count - pfn;
+    return r->mfn + (pfn - r->pfn);
+}
+
+static void window_close(struct build *b)
+{
+    if (b->window) {
+        cor_foreign_unmap(b->window, b->window_pages);
+        b->window = NULL;
+    }
+}
+
+/* Pages from this one on that pvboot writes: behind the tables of the initial mapping lie only stack and padding. */
+static uint64_t end_of_writes(const struct build *b, uint64_t pfn)
+{
+    uint64_t tables = pvboot_layout_pfn(&b->layout, b->layout.pt_va) + b->layout.nr_pt_frames;
+
+    return pfn < tables ? tables : b->layout.used_pages;
+}
+
+static bool window_open(struct build *b, uint64_t pfn)
+{
+    uint64_t mfns[WINDOW], end = end_of_writes(b, pfn), count = end - pfn < WINDOW ? end - pfn : WINDOW;
+
+    window_close(b);
+    for (uint64_t i = 0; i < count;) {
+        uint64_t run, mfn = op_mfn(b, pfn + i, &run);
+
+        for (; run && i < count; run--) {
+            mfns[i++] = mfn++;
+        }
+    }
+    b->window = cor_foreign_map(b->domid, mfns, count, COR_PROT_READ | COR_PROT_WRITE);
+    b->window_pfn = pfn;
+    b->window_pages = count;
+    return b->window != NULL;
+}
+
+static void *op_map(void *user, uint64_t pfn, uint64_t *count)
+{
+    struct build *b = user;
+    uint64_t left;
+
+    if (!b->window || pfn < b->window_pfn || pfn >= b->window_pfn + b->window_pages) {
+        if (!window_open(b, pfn)) {
+            return NULL;
+        }
+    }
+    left = b->window_pfn + b->window_pages - pfn;
+    if (*count > left) {
+        *count = left;
+    }
+    return b->window + ((pfn - b->window_pfn) << PVBOOT_PAGE_SHIFT);
+}
+
+/* The window stays for the next one. */
+static void op_unmap(void *user, void *va, uint64_t count)
+{
+    (void)user;
+    (void)va;
+    (void)count;
+}
+
+/* ------------------------------------------------------------------ steps */
+
+/* Everything that can be known without a domain. */
+static int decode(struct build *b)
+{
+    const struct builder_plan *plan = b->plan;
+    struct pvboot_domain want = {.nr_pages = plan->memory_kib / 4,
+                                 .initrd_size = plan->ramdisk ? plan->ramdisk_size : 0};
+    struct pvboot_error why;
+    char text[160];
+
+    if (pvboot_elf_parse(&b->elf, plan->kernel, plan->kernel_size, &why) != PVBOOT_OK ||
+        pvboot_notes_parse(&b->notes, &b->elf, false, &why) != PVBOOT_OK ||
+        pvboot_layout(&b->layout, &b->notes, &want, &why) != PVBOOT_OK) {
+        pvboot_error_text(&why, text, sizeof(text));
+        return domain_fail(b->error, -EINVAL, "the kernel cannot be booted: %s", text);
+    }
+    if (plan->cmdline && strlen(plan->cmdline) >= MAX_GUEST_CMDLINE) {
+        return domain_fail(b->error, -EINVAL, "the command line has %zu bytes, a domain takes at most %d",
+                           strlen(plan->cmdline), MAX_GUEST_CMDLINE - 1);
+    }
+    return 0;
+}
+
+/* Is there memory? It may still run out later: somebody else may take it. */
+static int check_memory(struct build *b)
+{
+    struct xen_sysctl_physinfo host;
+    int error = xc_physinfo(&host);
+
+    if (error) {
+        return domain_fail(b->error, error, "the hypervisor does not say how much memory is free");
+    }
+    if (host.free_pages < b->layout.nr_pages) {
+        return domain_fail(b->error, -ENOMEM,
+                           "not enough memory: wanted are %" PRIu64 " KiB, free are %" PRIu64 " KiB",
+                           b->layout.nr_pages * 4, (uint64_t)host.free_pages * 4);
+    }
+    return 0;
+}
+
+/* The domain's ends of its two channels. */
+static int make_ports(struct build *b, struct built_domain *built)
+{
+    int error = xc_alloc_port(b->domid, CONTROL, &built->store_port);
+
+    if (!error) {
+        error = xc_alloc_port(b->domid, CONTROL, &built->console_port);
+    }
+    return error ? domain_fail(b->error, error, "no event channels for the domain") : 0;
+}
+
+static int shared_info(struct build *b, uint64_t *machine_address)
+{
+    struct xen_domctl_getdomaininfo info;
+    int error = xc_domain_info(b->domid, &info);
+
+    if (error) {
+        return domain_fail(b->error, error, "the hypervisor does not know the new domain");
+    }
+    *machine_address = info.shared_info_frame << PVBOOT_PAGE_SHIFT;
+    return 0;
+}
+
+/* The domain's first memory content, and its page tables vetted. */
+static int fill(struct build *b, struct built_domain *built, struct pvboot_start *start)
+{
+    static const struct pvboot_ops ops = {op_mfn, op_map, op_unmap};
+    struct pvboot_build_args args = {.elf = &b->elf,
+                                     .notes = &b->notes,
+                                     .layout = &b->layout,
+                                     .initrd = b->plan->ramdisk,
+                                     .cmd_line = b->plan->cmdline,
+                                     .store_evtchn = built->store_port,
+                                     .console_evtchn = built->console_port};
+    struct pvboot_error why;
+    char text[160];
+    enum pvboot_code code;
+    int error = shared_info(b, &args.shared_info);
+
+    if (error) {
+        return error;
+    }
+    code = pvboot_build(&args, &ops, b, start, &why);
+    window_close(b);
+    if (code != PVBOOT_OK) {
+        pvboot_error_text(&why, text, sizeof(text));
+        return domain_fail(b->error, code == PVBOOT_BUILD_MAP ? -ENOMEM : -EINVAL,
+                           "the domain cannot be built: %s", text);
+    }
+    error = xc_pin_l4(b->domid, start->l4_mfn);
+    return error ? domain_fail(b->error, error, "the hypervisor refuses the domain's page tables") : 0;
+}
+
+/* The first vCPU begins at the image's entry; the others are the guest's to start. */
+static int set_context(struct build *b, const struct pvboot_start *start)
+{
+    static struct vcpu_guest_context context; /* large; all of it is zero but what is set here */
+    int error;
+
+    context.flags = VGCF_in_kernel | VGCF_online;
+    context.user_regs.rip = start->rip;
+    context.user_regs.rsp = start->rsp;
+    context.user_regs.rsi = start->rsi;
+    context.user_regs.rflags = RFLAGS_IF;
+    context.user_regs.cs = FLAT_KERNEL_CS;
+    context.user_regs.ss = FLAT_KERNEL_SS;
+    context.kernel_ss = FLAT_KERNEL_SS;
+    context.kernel_sp = start->rsp;
+    context.ctrlreg[3] = xen_pfn_to_cr3(start->l4_mfn);
+    context.vm_assist = b->notes.pae && b->notes.source != PVBOOT_NOTES_FROM_GUEST_STRING
+                            ? 1ul << VMASST_TYPE_pae_extended_cr3
+                            : 0;
+    error = xc_set_context(b->domid, 0, &context);
+    return error ? domain_fail(b->error, error, "the hypervisor refuses the first vCPU's registers") : 0;
+}
+
+/* All that needs the domain; the caller destroys it if this fails. */
+static int build_in(struct build *b, struct built_domain *built)
+{
+    struct pvboot_start start;
+    int error = xc_max_memory(b->domid, b->plan->max_memory_kib);
+
+    if (error) {
+        return domain_fail(b->error, error, "the hypervisor refuses a memory limit of %" PRIu64 " KiB",
+                           b->plan->max_memory_kib);
+    }
+    error = populate(b);
+    error = error ? error : make_ports(b, built);
+    error = error ? error : fill(b, built, &start);
+    error = error ? error : set_context(b, &start);
+    if (!error) {
+        built->domid = b->domid;
+        built->store_mfn = start.store_mfn;
+        built->console_mfn = start.console_mfn;
+        built->kernel_start = b->notes.kernel_start;
+        built->kernel_end = b->notes.kernel_end;
+    }
+    return error;
+}
+
+int builder_build(const struct builder_plan *plan, struct built_domain *built, struct domain_error *error)
+{
+    struct build b = {.plan = plan, .error = error};
+    int result = decode(&b);
+
+    result = result ? result : check_memory(&b);
+    if (result) {
+        return result;
+    }
+    result = xc_create(plan->uuid, plan->max_vcpus, &b.domid);
+    if (result) {
+        return domain_fail(error, result, "the hypervisor makes no domain with %u vCPUs", plan->max_vcpus);
+    }
+    result = build_in(&b, built);
+    window_close(&b);
+    free(b.runs);
+    if (result) {
+        (void)xc_destroy(b.domid); /* why it was not built is what the caller wants to know */
+    }
+    return result;
+}
