@@ -2,7 +2,7 @@
 /*
  * What the builder library takes from its surroundings: four memory functions and two bulk moves. The
  * hypervisor and guests bring the functions themselves; on the host they are libc's, so that the sanitizers
- * watch every access.
+ * watch every access. In the control domain the functions are libc's, and the bulk moves ours.
  */
 #ifndef PVBOOT_ENV_H
 #define PVBOOT_ENV_H
@@ -12,8 +12,15 @@
 #include <stdint.h>
 
 #if __STDC_HOSTED__
-
 #include <string.h>
+#else
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+size_t strlen(const char *s);
+#endif
+
+#if __STDC_HOSTED__ && !defined(__coracle__)
 
 static inline void pvboot_copy(void *to, const void *from, size_t size)
 {
@@ -26,11 +33,6 @@ static inline void pvboot_zero(void *to, size_t size)
 }
 
 #else
-
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memset(void *to, int byte, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
-size_t strlen(const char *s);
 
 /* Copies size bytes, eight at a time; the two areas do not overlap. */
 static inline void pvboot_copy(void *to, const void *from, size_t size)

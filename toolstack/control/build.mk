@@ -35,3 +35,12 @@ $(CONTROL_TEST): $(CONTROL_TEST_OBJ) $(CONTROL_OBJ) $(CORACLE_CC) $(SYSROOT_READ
 
 -include $(CONTROL_TEST_OBJ:.o=.d)
 test test-system test-system-guests: $(CONTROL_TEST)
+
+# The domains that the scenarios make.
+CONTROL_GUESTS := $(patsubst tests/system/control/guests/%.c,$(BUILD)/tests/system/control_guests/%.elf,\
+	$(wildcard tests/system/control/guests/*.c))
+$(BUILD)/tests/system/control_guests/%.elf: tests/system/control/guests/%.c $(CORACLE_CC) $(SYSROOT_READY)
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) -O2 -g -Wall -Wextra -isystem $(BUILD)/libos/abi -I. -o $@ $<
+test test-system test-system-guests: $(CONTROL_GUESTS)

@@ -13,14 +13,26 @@
 
 #define EXTENT_ORDER 9u   /* 2 MiB: what the hypervisor's allocator has in plenty, without long calls */
 #define EXTENT_BATCH 256u /* extents a call */
-#define WINDOW       512u /* pages that are mapped at a time */
-#define CONTROL      0    /* our own domid: the initial domain's */
+#define WINDOW       512u /* pages of a mapping, at most */
+#define WINDOWS      4u   /* mappings at a time */
+#define RANGES       (PVBOOT_ELF_LOADS + 2)
+#define CONTROL      0 /* our own domid: the initial domain's */
 
 #define RFLAGS_IF 0x200u
 
 /* A run of consecutive machine frames of the new domain. */
 struct run {
     uint64_t pfn, mfn, count;
+};
+
+/* Pages [first, end) of the new domain, in a window where they are mapped. */
+struct range {
+    uint64_t first, end;
+};
+
+struct window {
+    struct range pages; /* empty: not in use */
+    uint8_t *address;
 };
 
 struct build {
@@ -34,8 +46,10 @@ struct build {
     struct run *runs; /* malloc'd, in order of pfn, without holes */
     size_t nr_runs, capacity, last;
 
-    uint8_t *window; /* where pages [window_pfn, window_pfn + window_pages) are mapped; NULL: nowhere */
-    uint64_t window_pfn, window_pages;
+    struct range written[RANGES]; /* what pvboot will write, ascending, no two touch */
+    unsigned nr_written;
+    struct window windows[WINDOWS];
+    unsigned next_window; /* the one to be used next */
 };
 
 /* ------------------------------------------------------------------ frames */
@@ -118,58 +132,112 @@ static uint64_t op_mfn(void *user, uint64_t pfn, uint64_t *run)
     return r->mfn + (pfn - r->pfn);
 }
 
-static void window_close(struct build *b)
+/* Adds pages to what will be written; ranges come in ascending order, as vetted loads and layouts have them. */
+static void add_written(struct build *b, uint64_t first, uint64_t end)
 {
-    if (b->window) {
-        cor_foreign_unmap(b->window, b->window_pages);
-        b->window = NULL;
+    struct range *last = b->nr_written ? &b->written[b->nr_written - 1] : NULL;
+
+    if (first == end) {
+        return;
+    }
+    if (last && first <= last->end) {
+        last->end = end > last->end ? end : last->end;
+    } else {
+        b->written[b->nr_written++] = (struct range){first, end};
     }
 }
 
-/* Pages from this one on that pvboot writes: behind the tables of the initial mapping lie only stack and padding. */
-static uint64_t end_of_writes(const struct build *b, uint64_t pfn)
+static int by_address(const void *a, const void *b)
 {
-    uint64_t tables = pvboot_layout_pfn(&b->layout, b->layout.pt_va) + b->layout.nr_pt_frames;
+    const struct pvboot_elf_load *left = a, *right = b;
 
-    return pfn < tables ? tables : b->layout.used_pages;
+    return left->paddr < right->paddr ? -1 : left->paddr > right->paddr;
 }
 
-static bool window_open(struct build *b, uint64_t pfn)
+/*
+ * The image's segments; behind the image all up to the page tables (stack and padding come after them); behind the initial
+ * mapping an unmapped initrd and the frame list of INIT_P2M. Gaps, such as those between an image's segments, may be large.
+ */
+static void note_written(struct build *b)
 {
-    uint64_t mfns[WINDOW], end = end_of_writes(b, pfn), count = end - pfn < WINDOW ? end - pfn : WINDOW;
+    struct pvboot_elf_load loads[PVBOOT_ELF_LOADS];
+    const struct pvboot_layout *layout = &b->layout;
+    uint64_t image_end = pvboot_layout_pfn(layout, b->notes.kernel_end + PVBOOT_PAGE_SIZE - 1);
 
-    window_close(b);
-    for (uint64_t i = 0; i < count;) {
-        uint64_t run, mfn = op_mfn(b, pfn + i, &run);
+    memcpy(loads, b->elf.load, b->elf.nr_loads * sizeof(loads[0]));
+    qsort(loads, b->elf.nr_loads, sizeof(loads[0]), by_address);
+    for (unsigned i = 0; i < b->elf.nr_loads; i++) {
+        uint64_t gpa = loads[i].paddr - b->notes.paddr_offset;
 
-        for (; run && i < count; run--) {
-            mfns[i++] = mfn++;
+        add_written(b, gpa >> PVBOOT_PAGE_SHIFT,
+                    (gpa + loads[i].size + PVBOOT_PAGE_SIZE - 1) >> PVBOOT_PAGE_SHIFT);
+    }
+    add_written(b, image_end, pvboot_layout_pfn(layout, layout->pt_va) + layout->nr_pt_frames);
+    add_written(b, pvboot_layout_pfn(layout, layout->v_end), layout->used_pages);
+}
+
+static void window_close(struct window *window)
+{
+    if (window->address) {
+        cor_foreign_unmap(window->address, window->pages.end - window->pages.first);
+        *window = (struct window){0};
+    }
+}
+
+static void windows_close(struct build *b)
+{
+    for (unsigned i = 0; i < WINDOWS; i++) {
+        window_close(&b->windows[i]);
+    }
+}
+
+/* Maps pages from pfn on: what will be written there, or that page alone. */
+static struct window *window_open(struct build *b, uint64_t pfn)
+{
+    struct window *window = &b->windows[b->next_window++ % WINDOWS];
+    uint64_t mfns[WINDOW], end = pfn + 1;
+
+    window_close(window);
+    for (unsigned i = 0; i < b->nr_written; i++) {
+        if (pfn >= b->written[i].first && pfn < b->written[i].end) {
+            end = b->written[i].end - pfn < WINDOW ? b->written[i].end : pfn + WINDOW;
         }
     }
-    b->window = cor_foreign_map(b->domid, mfns, count, COR_PROT_READ | COR_PROT_WRITE);
-    b->window_pfn = pfn;
-    b->window_pages = count;
-    return b->window != NULL;
+    for (uint64_t at = pfn; at < end;) {
+        uint64_t run, mfn = op_mfn(b, at, &run);
+
+        for (; run && at < end; run--) {
+            mfns[at++ - pfn] = mfn++;
+        }
+    }
+    window->address = cor_foreign_map(b->domid, mfns, end - pfn, COR_PROT_READ | COR_PROT_WRITE);
+    window->pages = (struct range){pfn, end};
+    return window->address ? window : NULL;
 }
 
 static void *op_map(void *user, uint64_t pfn, uint64_t *count)
 {
     struct build *b = user;
-    uint64_t left;
+    struct window *window = NULL;
 
-    if (!b->window || pfn < b->window_pfn || pfn >= b->window_pfn + b->window_pages) {
-        if (!window_open(b, pfn)) {
-            return NULL;
-        }
+    for (unsigned i = 0; i < WINDOWS && !window; i++) {
+        struct window *w = &b->windows[i];
+
+        window = w->address && pfn >= w->pages.first && pfn < w->pages.end ? w : NULL;
     }
-    left = b->window_pfn + b->window_pages - pfn;
-    if (*count > left) {
-        *count = left;
+    if (!window) {
+        window = window_open(b, pfn);
     }
-    return b->window + ((pfn - b->window_pfn) << PVBOOT_PAGE_SHIFT);
+    if (!window) {
+        return NULL;
+    }
+    if (*count > window->pages.end - pfn) {
+        *count = window->pages.end - pfn;
+    }
+    return window->address + ((pfn - window->pages.first) << PVBOOT_PAGE_SHIFT);
 }
 
-/* The window stays for the next one. */
+/* The window stays: the next page may be in it. */
 static void op_unmap(void *user, void *va, uint64_t count)
 {
     (void)user;
@@ -198,6 +266,7 @@ static int decode(struct build *b)
         return domain_fail(b->error, -EINVAL, "the command line has %zu bytes, a domain takes at most %d",
                            strlen(plan->cmdline), MAX_GUEST_CMDLINE - 1);
     }
+    note_written(b);
     return 0;
 }
 
@@ -261,7 +330,7 @@ static int fill(struct build *b, struct built_domain *built, struct pvboot_start
         return error;
     }
     code = pvboot_build(&args, &ops, b, start, &why);
-    window_close(b);
+    windows_close(b);
     if (code != PVBOOT_OK) {
         pvboot_error_text(&why, text, sizeof(text));
         return domain_fail(b->error, code == PVBOOT_BUILD_MAP ? -ENOMEM : -EINVAL,
@@ -332,7 +401,7 @@ int builder_build(const struct builder_plan *plan, struct built_domain *built, s
         return domain_fail(error, result, "the hypervisor makes no domain with %u vCPUs", plan->max_vcpus);
     }
     result = build_in(&b, built);
-    window_close(&b);
+    windows_close(&b);
     free(b.runs);
     if (result) {
         (void)xc_destroy(b.domid); /* why it was not built is what the caller wants to know */
