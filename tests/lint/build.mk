@@ -9,16 +9,20 @@ LINT_C = $(wildcard $(filter %.c,$(LINT_FILES)))
 lint_flags = $(filter-out -MMD -MP -Werror -g -Wno-clobbered,$(1))
 
 # Each room's sources are read with the flags that they are compiled with.
-LINT_ROOMS := hypervisor pvboot libos toolstack samples tests/unit tests/abi
+LINT_ROOMS := hypervisor pvboot libos toolstack/control toolstack/backend toolstack samples tests/unit tests/abi
 # The two slow readers look at tests only when FILES names them.
 LINT_TIDY_ROOMS = $(if $(FILES),$(LINT_ROOMS),$(filter-out tests/%,$(LINT_ROOMS)))
 lint_flags_hypervisor = $(call lint_flags,$(HV_CFLAGS))
 lint_flags_pvboot = $(call lint_flags,$(GUEST_CFLAGS))
 lint_flags_libos = $(call lint_flags,$(LIBOS_CFLAGS))
 lint_flags_toolstack = $(call lint_flags,$(HOST_CFLAGS)) -DCORACLE_VERSION='"lint"'
+lint_flags_toolstack_control = $(call lint_flags,$(CONTROL_CFLAGS) $(SYSROOT_CFLAGS))
+lint_flags_toolstack_backend = $(lint_flags_toolstack_control)
 lint_flags_samples = $(call lint_flags,$(SYSROOT_CFLAGS)) -O2
 lint_flags_tests_unit = $(call lint_flags,$(HOST_CFLAGS)) -DUNIT_TEST=1 -Itests/unit/include
 lint_flags_tests_abi = $(call lint_flags,$(ABI_CFLAGS))
+# A room's sources, without those of rooms inside it.
+lint_room_c = $(filter $1/%,$(filter-out $(patsubst %,%/%,$(filter $1/%,$(LINT_ROOMS))),$(LINT_C)))
 lint_room_flags = $(lint_flags_$(subst /,_,$(1)))
 
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-house
@@ -39,8 +43,8 @@ lint_quote = '$(subst ','\'',$(1))'
 
 lint-tidy: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
 	$(call say,LINT,clang-tidy)
-	$(Q)status=0; $(foreach r,$(LINT_TIDY_ROOMS),$(if $(filter $r/%,$(LINT_C)),\
-		printf '%s\n' $(filter $r/%,$(LINT_C)) | xargs -P $$(nproc) -I{} \
+	$(Q)status=0; $(foreach r,$(LINT_TIDY_ROOMS),$(if $(call lint_room_c,$r),\
+		printf '%s\n' $(call lint_room_c,$r) | xargs -P $$(nproc) -I{} \
 			clang-tidy --quiet --warnings-as-errors='*' {} -- $(call lint_room_flags,$r) \
 			2> >(grep -v 'warnings\? generated\|warnings treated as errors\|Suppressed .* warnings\|Use -header-filter' >&2) \
 			|| status=1;)) exit $$status

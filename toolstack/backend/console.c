@@ -29,8 +29,8 @@ struct console {
 /* ------------------------------------------------------------------ callbacks */
 
 /*
- * Calls each attachment's function once. Callbacks may detach whom they like: the one to be called next is noted where
- * console_detach() finds it.
+ * Calls each attachment's function once. Callbacks may detach whom they like: the one to be called next is
+ * noted where console_detach() finds it.
  */
 static void tell_readable(struct console *console)
 {

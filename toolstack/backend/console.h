@@ -5,12 +5,13 @@
  *     guest's ring --> log (CONSOLE_LOG_MAX bytes) --> each attachment reads at its own pace
  *     guest's ring <-- input of whoever writes; what does not fit stays with the writer
  *
- * A console belongs to a domain's name and outlives its runs: a restarted domain gets a new ring at the same console, whose
- * log and attachments stay.
+ * A console belongs to a domain's name and outlives its runs: a restarted domain gets a new ring at the same
+ * console, whose log and attachments stay.
  *
- * A slow reader holds up nobody, neither the guest nor other readers: it misses what the log has dropped meanwhile. A guest
- * that floods slows only itself: of each console at most a ring's content is moved in one turn of the loop, and turns cost
- * credit that comes back at a fixed rate; without credit the ring stays full, and its events are masked, until then.
+ * A slow reader holds up nobody, neither the guest nor other readers: it misses what the log has dropped
+ * meanwhile. A guest that floods slows only itself: of each console at most a ring's content is moved in one
+ * turn of the loop, and turns cost credit that comes back at a fixed rate; without credit the ring stays
+ * full, and its events are masked, until then.
  *
  * Everything runs on the loop's thread.
  */
@@ -30,7 +31,10 @@
 struct console;
 struct xencons_interface;
 
-/* Somebody at a console. The structure belongs to the caller; callbacks may be NULL, and may read, write and detach. */
+/*
+ * Somebody at a console. The structure belongs to the caller; callbacks may be NULL, and may read, write and
+ * detach.
+ */
 struct console_attachment {
     /* Set by the caller. Called from the loop. */
     void (*readable)(struct console_attachment *attachment); /* there is more to read */
@@ -50,8 +54,8 @@ struct console *console_create(void);
 void console_destroy(struct console *console);
 
 /*
- * Begins to serve a domain's ring, which stays mapped until console_disconnect, with the event channel remote_port of
- * domid. 0 or a negative errno.
+ * Begins to serve a domain's ring, which stays mapped until console_disconnect, with the event channel
+ * remote_port of domid. 0 or a negative errno.
  */
 int console_connect(struct console *console, uint16_t domid, struct xencons_interface *ring,
                     uint32_t remote_port);

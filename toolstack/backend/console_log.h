@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a console said, the last CONSOLE_LOG_MAX bytes of it. A position counts bytes from the first one on, so that any
- * number of readers, each at a position of its own, share the one copy; who is too slow finds that the oldest bytes are
- * gone. Memory grows with what is said, by doubling. Pure.
+ * What a console said, the last CONSOLE_LOG_MAX bytes of it. A position counts bytes from the first one on,
+ * so that any number of readers, each at a position of its own, share the one copy; who is too slow finds
+ * that the oldest bytes are gone. Memory grows with what is said, by doubling. Pure.
  */
 #ifndef TOOLSTACK_BACKEND_CONSOLE_LOG_H
 #define TOOLSTACK_BACKEND_CONSOLE_LOG_H
@@ -24,8 +24,8 @@ struct console_log {
 void console_log_add(struct console_log *log, const char *data, size_t length);
 
 /*
- * Copies up to size bytes from *position on and moves *position behind them; how many. A position before the oldest byte
- * is moved there first.
+ * Copies up to size bytes from *position on and moves *position behind them; how many. A position before the
+ * oldest byte is moved there first.
  */
 size_t console_log_read(const struct console_log *log, uint64_t *position, char *data, size_t size);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The backend's side of a PV console ring (xen/io/console.h): two byte rings in a page that the guest may scribble on at
- * any moment. Each index is read once and checked; a pair that cannot be is an empty ring on output and a full one on input,
- * until the guest sets it right. Pure.
+ * The backend's side of a PV console ring (xen/io/console.h): two byte rings in a page that the guest may
+ * scribble on at any moment. Each index is read once and checked; a pair that cannot be is an empty ring on
+ * output and a full one on input, until the guest sets it right. Pure.
  */
 #ifndef TOOLSTACK_BACKEND_CONSOLE_RING_H
 #define TOOLSTACK_BACKEND_CONSOLE_RING_H

@@ -67,7 +67,8 @@ int archive_images(void)
             int error = add_image(entry->d_name);
 
             if (error) {
-                printf("control: the image %s/%s cannot be used: %s\n", IMAGES, entry->d_name, strerror(-error));
+                printf("control: the image %s/%s cannot be used: %s\n", IMAGES, entry->d_name,
+                       strerror(-error));
             }
         }
     }

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 # The control domain: a libOS image of toolstack/{control,store,backend,device} and pvboot's builder.
 CONTROL := $(BUILD)/control/control.elf
-CONTROL_SRC := $(wildcard toolstack/control/*.c toolstack/store/*.c toolstack/backend/*.c) $(PVBOOT_SRC)
-CONTROL_OBJ := $(CONTROL_SRC:%.c=$(BUILD)/control/%.o)
+CONTROL_SRC := $(wildcard toolstack/control/*.c toolstack/backend/*.c) $(PVBOOT_SRC)
+CONTROL_STORE := $(BUILD)/control/store.o
+CONTROL_STORE_OBJ := $(patsubst %.c,$(BUILD)/control/%.o,$(wildcard toolstack/store/*.c))
+CONTROL_OBJ := $(CONTROL_SRC:%.c=$(BUILD)/control/%.o) $(CONTROL_STORE)
 CONTROL_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -D__XEN_TOOLS__ -fno-common -MMD -MP -I. -isystem $(BUILD)/libos/abi
 
-$(CONTROL_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
+$(CONTROL_SRC:%.c=$(BUILD)/control/%.o) $(CONTROL_STORE_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
 	$(call say,GUESTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CORACLE_CC) $(CONTROL_CFLAGS) -c -o $@ $<
@@ -13,11 +15,16 @@ $(CONTROL_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(B
 # Handlers that run in interrupt context, where nobody saves the SSE registers.
 $(BUILD)/control/toolstack/control/loop.o: CONTROL_CFLAGS += -mgeneral-regs-only
 
+# The store is a library: only what store.h declares is seen outside of it.
+$(CONTROL_STORE): $(CONTROL_STORE_OBJ)
+	$(call say,GUESTLD,$@)
+	$(Q)ld -r -o $@.all $^ && objcopy --wildcard --keep-global-symbol='store_*' $@.all $@ && rm $@.all
+
 $(CONTROL): $(CONTROL_OBJ) $(CORACLE_CC) $(SYSROOT_READY)
 	$(call say,IMAGE,$@)
 	$(Q)$(CORACLE_CC) -o $@ $(CONTROL_OBJ)
 
--include $(CONTROL_OBJ:.o=.d)
+-include $(CONTROL_SRC:%.c=$(BUILD)/control/%.d) $(CONTROL_STORE_OBJ:.o=.d)
 
 ALL += $(CONTROL)
 

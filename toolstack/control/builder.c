@@ -132,7 +132,9 @@ static uint64_t op_mfn(void *user, uint64_t pfn, uint64_t *run)
     return r->mfn + (pfn - r->pfn);
 }
 
-/* Adds pages to what will be written; ranges come in ascending order, as vetted loads and layouts have them. */
+/*
+ * Adds pages to what will be written; ranges come in ascending order, as vetted loads and layouts have them.
+ */
 static void add_written(struct build *b, uint64_t first, uint64_t end)
 {
     struct range *last = b->nr_written ? &b->written[b->nr_written - 1] : NULL;
@@ -155,8 +157,9 @@ static int by_address(const void *a, const void *b)
 }
 
 /*
- * The image's segments; behind the image all up to the page tables (stack and padding come after them); behind the initial
- * mapping an unmapped initrd and the frame list of INIT_P2M. Gaps, such as those between an image's segments, may be large.
+ * The image's segments; behind the image all up to the page tables (stack and padding come after them);
+ * behind the initial mapping an unmapped initrd and the frame list of INIT_P2M. Gaps, such as those between
+ * an image's segments, may be large.
  */
 static void note_written(struct build *b)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds a domain from an image, with pvboot's library: what the hypervisor does for the initial domain, done here for
- * all others through privileged calls. The new domain is paused.
+ * Builds a domain from an image, with pvboot's library: what the hypervisor does for the initial domain, done
+ * here for all others through privileged calls. The new domain is paused.
  *
- * Everything of image and sizes is decoded before anything is created. What costs is the memory: it comes in extents of
- * 2 MiB, frames are mapped many at a time, and nothing is written that pvboot does not have to write (the hypervisor
- * hands out scrubbed frames).
+ * Everything of image and sizes is decoded before anything is created. What costs is the memory: it comes in
+ * extents of 2 MiB, frames are mapped many at a time, and nothing is written that pvboot does not have to
+ * write (the hypervisor hands out scrubbed frames).
  */
 #ifndef TOOLSTACK_CONTROL_BUILDER_H
 #define TOOLSTACK_CONTROL_BUILDER_H
@@ -33,8 +33,8 @@ struct built_domain {
 };
 
 /*
- * Builds. 0 with *built filled, or a negative errno with *error filled; then there is no such domain. -EINVAL: the image
- * is broken or does not fit its memory; -ENOMEM: the host has too little memory.
+ * Builds. 0 with *built filled, or a negative errno with *error filled; then there is no such domain.
+ * -EINVAL: the image is broken or does not fit its memory; -ENOMEM: the host has too little memory.
  */
 int builder_build(const struct builder_plan *plan, struct built_domain *built, struct domain_error *error);
 

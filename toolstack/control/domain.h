@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The domains of this host as the control domain knows them: configuration, state, life cycle. The API (api.h) and the
- * boot archive ask here; the builder, the store, the consoles and the backends are called from here.
+ * The domains of this host as the control domain knows them: configuration, state, life cycle. The API
+ * (api.h) and the boot archive ask here; the builder, the store, the consoles and the backends are called
+ * from here.
  *
- * A domain has a name, which is unique and what users see, and a number (domid), which changes when it is restarted.
- * A domain that ended is kept as long as its policy says (`preserve`), and its log and crash record until a domain of
- * the same name is created or the record is dropped for space.
+ * A domain has a name, which is unique and what users see, and a number (domid), which changes when it is
+ * restarted. A domain that ended is kept as long as its policy says (`preserve`), and its log and crash
+ * record until a domain of the same name is created or the record is dropped for space.
  *
- * Everything runs on the event loop's thread (loop.h): no locks. Errors are negative errno values; where a text is
- * wanted, struct domain_error says what was expected and what was found.
+ * Everything runs on the event loop's thread (loop.h): no locks. Errors are negative errno values; where a
+ * text is wanted, struct domain_error says what was expected and what was found.
  */
 #ifndef TOOLSTACK_CONTROL_DOMAIN_H
 #define TOOLSTACK_CONTROL_DOMAIN_H
@@ -40,12 +41,18 @@ enum domain_state {
     DOMAIN_DYING     /* destroyed; its memory is on the way back */
 };
 
-/* One `key=value,...` line of xl.cfg's vif= or disk=, as it was written; checked by the backend that it belongs to. */
+/*
+ * One `key=value,...` line of xl.cfg's vif= or disk=, as it was written; checked by the backend that it
+ * belongs to.
+ */
 struct domain_device {
     char *text;
 };
 
-/* A domain as it is to be; names and meanings are xl.cfg's. Strings belong to the structure (domain_config_free). */
+/*
+ * A domain as it is to be; names and meanings are xl.cfg's. Strings belong to the structure
+ * (domain_config_free).
+ */
 struct domain_config {
     char *name;
     char *kernel;              /* name of an image (image.h) */
@@ -99,9 +106,9 @@ struct domain_info {
 int domains_init(void);
 
 /*
- * Creates and starts a domain. config is copied. NULL with *error filled: -EEXIST (the name is taken), -ENOENT (no such
- * image), -ENOMEM (memory does not fit: how much is wanted and free), -EINVAL (bad value, broken image), ...: nothing is
- * left behind then.
+ * Creates and starts a domain. config is copied. NULL with *error filled: -EEXIST (the name is taken),
+ * -ENOENT (no such image), -ENOMEM (memory does not fit: how much is wanted and free), -EINVAL (bad value,
+ * broken image), ...: nothing is left behind then.
  */
 struct domain *domain_create(const struct domain_config *config, struct domain_error *error);
 
@@ -127,21 +134,24 @@ int domain_pin(struct domain *domain, unsigned vcpu, const char *cpus, struct do
 int domain_set_memory(struct domain *domain, uint64_t kib, struct domain_error *error);
 
 /*
- * Crash record of the last crash under that name: registers and backtrace as text, NULL if there is none. Valid until
- * the next function call.
+ * Crash record of the last crash under that name: registers and backtrace as text, NULL if there is none.
+ * Valid until the next function call.
  */
 const char *domain_crash_record(const char *name);
 
-/* The console of a domain, or of one that is gone as long as its record is kept; NULL: none. It is not the caller's. */
+/*
+ * The console of a domain, or of one that is gone as long as its record is kept; NULL: none. It is not the
+ * caller's.
+ */
 struct console *domain_console(const char *name);
 
 /* How the last run under that name ended; false: none has, as far as is known. */
 bool domain_last_end(const char *name, struct domain_end *end);
 
 /*
- * Called on the loop whenever a domain changes state, is created, renamed, or is gone (domain then NULL). end: the run that
- * this change ended, NULL if it ended none; a domain that is gone after its end brings two calls. An observer may unobserve
- * any, and change no domain: it posts a task for that.
+ * Called on the loop whenever a domain changes state, is created, renamed, or is gone (domain then NULL).
+ * end: the run that this change ended, NULL if it ended none; a domain that is gone after its end brings two
+ * calls. An observer may unobserve any, and change no domain: it posts a task for that.
  */
 struct domain_observer {
     void (*changed)(struct domain_observer *observer, const char *name, struct domain *domain,

@@ -55,8 +55,8 @@ void registry_changed(const char *name, struct domain *domain, const struct doma
 /* ------------------------------------------------------------------ run.c */
 
 /*
- * Builds, connects and, unless config.paused, starts. 0, or a negative errno with *error filled: then nothing is left of
- * the run.
+ * Builds, connects and, unless config.paused, starts. 0, or a negative errno with *error filled: then nothing
+ * is left of the run.
  */
 int run_start(struct domain *domain, struct domain_error *error);
 /* As domain_pin (domain.h), without noting it in the configuration. */
@@ -75,7 +75,9 @@ int nodes_set_shutdown(const struct domain *domain, const char *word);
 /* ------------------------------------------------------------------ lifecycle.c */
 
 int lifecycle_init(void);
-/* Forgets the domain: run, registry, images; log, crash record and end become a record. Tells the observers. */
+/*
+ * Forgets the domain: run, registry, images; log, crash record and end become a record. Tells the observers.
+ */
 void domain_forget(struct domain *domain, const struct domain_end *end);
 
 /* ------------------------------------------------------------------ crash.c */

@@ -5,7 +5,9 @@
 
 #include "toolstack/control/domain.h"
 
-/* Fills error (may be NULL) with the code, a negative errno, and the text, cut if too long; returns the code. */
+/*
+ * Fills error (may be NULL) with the code, a negative errno, and the text, cut if too long; returns the code.
+ */
 int domain_fail(struct domain_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Images by name; see image.h. A list in order of name: there are few, and they are looked up once a domain. */
+/*
+ * Images by name; see image.h. A list in order of name: there are few, and they are looked up once a domain.
+ */
 #include "toolstack/control/image.h"
 #include <errno.h>
 #include <stdlib.h>

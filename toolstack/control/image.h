@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images: kernels and ramdisks by name, in the control domain's memory. They come from the boot archive (boot/images/
- * in the root file system) or over the API. A name is what the sender chose (the tool uses a digest of the content),
- * up to 127 letters, digits, _ - . + : and is bound to its content: to change it, remove it first.
+ * Images: kernels and ramdisks by name, in the control domain's memory. They come from the boot archive
+ * (boot/images/ in the root file system) or over the API. A name is what the sender chose (the tool uses a
+ * digest of the content), up to 127 letters, digits, _ - . + : and is bound to its content: to change it,
+ * remove it first.
  */
 #ifndef TOOLSTACK_CONTROL_IMAGE_H
 #define TOOLSTACK_CONTROL_IMAGE_H

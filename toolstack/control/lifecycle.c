@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs that end by themselves. VIRQ_DOM_EXC says that some domain has ended, not which; one pass over the hypervisor's list
- * finds all that did. Then each domain's policy for the reason is followed.
+ * Runs that end by themselves. VIRQ_DOM_EXC says that some domain has ended, not which; one pass over the
+ * hypervisor's list finds all that did. Then each domain's policy for the reason is followed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -91,7 +91,9 @@ static void ended(struct domain *domain, const struct xen_domctl_getdomaininfo *
     }
 }
 
-/* One pass over the list, a piece at a time: domains may come and go between pieces, numbers only grow in it. */
+/*
+ * One pass over the list, a piece at a time: domains may come and go between pieces, numbers only grow in it.
+ */
 static void look(struct loop_task *task)
 {
     struct xen_domctl_getdomaininfo list[LIST_PIECE];

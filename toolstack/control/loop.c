@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop; see loop.h. Compiled without floating point, since the handlers of ports and timers run in interrupt
- * context. The queue is guarded by the libOS's spinlock, which masks events.
+ * The event loop; see loop.h. Compiled without floating point, since the handlers of ports and timers run in
+ * interrupt context. The queue is guarded by the libOS's spinlock, which masks events.
  */
 #include "toolstack/control/loop.h"
 #include <errno.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control domain's event loop. Everything of the control domain (life cycle, store, consoles, API, backends) runs
- * as tasks on one thread, one after the other: no locks, and nobody waits for anybody. A task does a bounded piece of
- * work; with more to do it posts itself again, behind the others.
+ * The control domain's event loop. Everything of the control domain (life cycle, store, consoles, API,
+ * backends) runs as tasks on one thread, one after the other: no locks, and nobody waits for anybody. A task
+ * does a bounded piece of work; with more to do it posts itself again, behind the others.
  *
  *   event channel ----> interrupt handler --+
  *   timer ------------> interrupt handler --+--> queue of tasks --> loop_run()
  *   loop_post() ----------------------------+
  *
- * Structures belong to the caller, are zero at first but for the fields named "set by the caller", and stay valid until
- * stopped. All functions are called on the loop's thread, except where they say "any context".
+ * Structures belong to the caller, are zero at first but for the fields named "set by the caller", and stay
+ * valid until stopped. All functions are called on the loop's thread, except where they say "any context".
  */
 #ifndef TOOLSTACK_CONTROL_LOOP_H
 #define TOOLSTACK_CONTROL_LOOP_H
@@ -40,7 +40,10 @@ struct loop_port {
 
 /* Attaches an existing port and unmasks it. 0 or a negative errno (coracle/event.h). */
 int loop_port_attach(struct loop_port *port, uint32_t number);
-/* Binds to the remote end of another domain's port, to a virtual interrupt, or as an end that domain may bind. */
+/*
+ * Binds to the remote end of another domain's port, to a virtual interrupt, or as an end that domain may
+ * bind.
+ */
 int loop_port_bind(struct loop_port *port, uint16_t domain, uint32_t remote_port);
 int loop_port_bind_virq(struct loop_port *port, uint32_t virq);
 int loop_port_alloc(struct loop_port *port, uint16_t domain);

@@ -13,8 +13,8 @@
 #define CPUS_MAX       256u /* processors that a list may name */
 
 /*
- * A domain's name: 1 to DOMAIN_NAME_MAX letters, digits, _ - . :, neither digits alone, which would be a domid, nor a
- * first character that a shell or a path would take for something else (- .).
+ * A domain's name: 1 to DOMAIN_NAME_MAX letters, digits, _ - . :, neither digits alone, which would be a
+ * domid, nor a first character that a shell or a path would take for something else (- .).
  */
 bool domain_name_valid(const char *name);
 
@@ -22,10 +22,10 @@ bool domain_name_valid(const char *name);
 bool image_name_valid(const char *name);
 
 /*
- * Reads a list of processors as xl.cfg's cpus= writes it: numbers and ranges ("2", "0-3"), each with an optional ^ in
- * front that takes them out again, separated by commas; "all". Those at nr_cpus and above do not exist. map: one bit a
- * processor, (nr_cpus + 7) / 8 bytes are written. 0; -EINVAL: malformed; -ERANGE: names one that does not exist, or none
- * is left.
+ * Reads a list of processors as xl.cfg's cpus= writes it: numbers and ranges ("2", "0-3"), each with an
+ * optional ^ in front that takes them out again, separated by commas; "all". Those at nr_cpus and above do
+ * not exist. map: one bit a processor, (nr_cpus + 7) / 8 bytes are written. 0; -EINVAL: malformed; -ERANGE:
+ * names one that does not exist, or none is left.
  */
 int cpus_parse(const char *text, unsigned nr_cpus, uint8_t *map);
 

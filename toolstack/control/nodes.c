@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain's nodes in the store, as xl makes them for a PV guest (xenstore-paths in Xen's documentation): it reads its own,
- * writes in a few of them, and sees nobody else's. Paths and numbers are put together by hand: this is part of what the
- * creation of a domain costs.
+ * A domain's nodes in the store, as xl makes them for a PV guest (xenstore-paths in Xen's documentation): it
+ * reads its own, writes in a few of them, and sees nobody else's. Paths and numbers are put together by hand:
+ * this is part of what the creation of a domain costs.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is kept of domains that are gone: log, crash record, end. The oldest go when there are more than RECORDS_MAX. */
+/*
+ * What is kept of domains that are gone: log, crash record, end. The oldest go when there are more than
+ * RECORDS_MAX.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "toolstack/control/domain_internal.h"

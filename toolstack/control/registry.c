@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains by name (a hash table) and by number (pages of pointers, made on demand and kept): both cost the same with one
- * domain and with a thousand.
+ * Domains by name (a hash table) and by number (pages of pointers, made on demand and kept): both cost the
+ * same with one domain and with a thousand.
  */
 #include <errno.h>
 #include <stdlib.h>

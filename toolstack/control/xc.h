@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The privileged calls (domctl.h, sysctl.h, memory.h, event_channel.h of xen/) as functions with arguments. Each fills in
- * the interface version of the headers that it was compiled with, and turns the hypervisor's errno, whose numbers are
- * not newlib's, into newlib's: 0 or a negative errno, unless it says otherwise.
+ * The privileged calls (domctl.h, sysctl.h, memory.h, event_channel.h of xen/) as functions with arguments.
+ * Each fills in the interface version of the headers that it was compiled with, and turns the hypervisor's
+ * errno, whose numbers are not newlib's, into newlib's: 0 or a negative errno, unless it says otherwise.
  */
 #ifndef TOOLSTACK_CONTROL_XC_H
 #define TOOLSTACK_CONTROL_XC_H
@@ -35,7 +35,9 @@ int xc_destroy(uint16_t domid);
 
 /* What the hypervisor knows of this domain; -ESRCH: there is none. */
 int xc_domain_info(uint16_t domid, struct xen_domctl_getdomaininfo *info);
-/* The same for up to count domains from number first on, in order. How many there were, or a negative errno. */
+/*
+ * The same for up to count domains from number first on, in order. How many there were, or a negative errno.
+ */
 int xc_domain_list(uint16_t first, unsigned count, struct xen_domctl_getdomaininfo *list);
 
 /* A vCPU's registers; the domain does not run meanwhile. */
@@ -50,8 +52,9 @@ int xc_exit_status(uint16_t domid);
 /* The most memory that the domain may have. */
 int xc_max_memory(uint16_t domid, uint64_t kib);
 /*
- * Gives the domain memory: count extents of 2^order pages, the i-th at pseudo-physical frame frames[i], which becomes
- * its first machine frame. How many extents it got, fewer when memory is short or above the domain's limit.
+ * Gives the domain memory: count extents of 2^order pages, the i-th at pseudo-physical frame frames[i], which
+ * becomes its first machine frame. How many extents it got, fewer when memory is short or above the domain's
+ * limit.
  */
 unsigned xc_populate(uint16_t domid, uint64_t *frames, unsigned count, unsigned order);
 /* Vets and pins the domain's page tables below this root. */

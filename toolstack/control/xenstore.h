@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's store (toolstack/store/store.h) on the control domain's loop: rings of domains, and the owner's own access.
+ * The host's store (toolstack/store/store.h) on the control domain's loop: rings of domains, and the owner's
+ * own access.
  */
 #ifndef TOOLSTACK_CONTROL_XENSTORE_H
 #define TOOLSTACK_CONTROL_XENSTORE_H
@@ -24,11 +25,14 @@ struct store *xenstore(void);
 void xenstore_changed(void);
 
 /*
- * Serves a domain's ring: page stays mapped until xenstore_disconnect. remote_port is the domain's. 0 or a negative errno.
+ * Serves a domain's ring: page stays mapped until xenstore_disconnect. remote_port is the domain's. 0 or a
+ * negative errno.
  */
 int xenstore_connect(struct xenstore_ring *ring, uint16_t domid, struct xenstore_domain_interface *page,
                      uint32_t remote_port);
-/* Lets go of the ring; the domain's nodes, watches and transactions are gone. Nothing if it is not connected. */
+/*
+ * Lets go of the ring; the domain's nodes, watches and transactions are gone. Nothing if it is not connected.
+ */
 void xenstore_disconnect(struct xenstore_ring *ring);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control domain's life cycle under test, without the API: this image is the initial domain, linked with the control
- * domain's own sources but for its main(). Each scenario is a function that makes domains and turns the loop until what it
- * waits for has come. It prints `ok NAME` or `not ok NAME: why`; the whole ends with `done: N passed, M failed`.
+ * The control domain's life cycle under test, without the API: this image is the initial domain, linked with
+ * the control domain's own sources but for its main(). Each scenario is a function that makes domains and
+ * turns the loop until what it waits for has come. It prints `ok NAME` or `not ok NAME: why`; the whole ends
+ * with `done: N passed, M failed`.
  */
 #ifndef TESTS_SYSTEM_CONTROL_TEST_H
 #define TESTS_SYSTEM_CONTROL_TEST_H
@@ -29,7 +30,9 @@ bool check(bool holds, const char *what, const char *file, int line);
 
 /* Turns the loop until done(argument), at most `seconds` of host time. False: it did not come. */
 bool wait_for(bool (*done)(void *argument), void *argument, unsigned seconds);
-/* Turns the loop until the domain of that name is gone, or for as long as it takes to be sure that it stays. */
+/*
+ * Turns the loop until the domain of that name is gone, or for as long as it takes to be sure that it stays.
+ */
 bool wait_gone(const char *name, unsigned seconds);
 /* Turns the loop until the console of name has said text. */
 bool wait_output(const char *name, const char *text, unsigned seconds);

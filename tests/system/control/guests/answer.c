@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain that answers: says when its main() began (monotonic nanoseconds of the host), then obeys lines of its console:
- * "exit N", "crash", "reboot", "spin"; anything else is given back as "heard LINE".
+ * A domain that answers: says when its main() began (monotonic nanoseconds of the host), then obeys lines of
+ * its console: "exit N", "crash", "reboot", "spin"; anything else is given back as "heard LINE".
  */
 #include <stdio.h>
 #include <stdlib.h>
