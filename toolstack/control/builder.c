@@ -62,7 +62,7 @@ static bool add_run(struct build *b, uint64_t pfn, uint64_t mfn, uint64_t count)
         last->count += count;
         return true;
     }
-    if (b->nr_runs == b->capacity) {
+    if (!b->runs || b->nr_runs == b->capacity) {
         size_t capacity = b->capacity ? 2 * b->capacity : 16;
         struct run *runs = realloc(b->runs, capacity * sizeof(*runs));
 

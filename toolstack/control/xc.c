@@ -134,24 +134,24 @@ int xc_domain_list(uint16_t first, unsigned count, struct xen_domctl_getdomainin
     return error ? error : (int)op.u.getdomaininfolist.num_domains;
 }
 
-static int context(uint32_t command, uint16_t domid, unsigned vcpu, struct vcpu_guest_context *registers)
+static int vcpu_context(uint32_t command, uint16_t domid, unsigned vcpu, struct vcpu_guest_context *context)
 {
     struct xen_domctl op;
 
     memset(&op, 0, sizeof(op));
     op.u.vcpucontext.vcpu = vcpu;
-    set_xen_guest_handle(op.u.vcpucontext.ctxt, registers);
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, context);
     return xc_domctl(&op, command, domid);
 }
 
-int xc_get_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *registers)
+int xc_get_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *context)
 {
-    return context(XEN_DOMCTL_getvcpucontext, domid, vcpu, registers);
+    return vcpu_context(XEN_DOMCTL_getvcpucontext, domid, vcpu, context);
 }
 
-int xc_set_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *registers)
+int xc_set_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *context)
 {
-    return context(XEN_DOMCTL_setvcpucontext, domid, vcpu, registers);
+    return vcpu_context(XEN_DOMCTL_setvcpucontext, domid, vcpu, context);
 }
 
 int xc_exit_status(uint16_t domid)

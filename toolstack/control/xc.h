@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * Compiled with -D__XEN_TOOLS__, which the first header of xen/ must see already.
+ *
  * The privileged calls (domctl.h, sysctl.h, memory.h, event_channel.h of xen/) as functions with arguments.
  * Each fills in the interface version of the headers that it was compiled with, and turns the hypervisor's
  * errno, whose numbers are not newlib's, into newlib's: 0 or a negative errno, unless it says otherwise.
@@ -9,9 +11,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#ifndef __XEN_TOOLS__
-#error "xen/domctl.h needs __XEN_TOOLS__ from the first header of xen/ on: compile with -D__XEN_TOOLS__"
-#endif
 #include "pvboot/abi.h"
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
