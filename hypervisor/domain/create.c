@@ -403,6 +403,7 @@ int vcpu_create(struct domain *d, unsigned id)
     v->state = VCPU_OFFLINE;
     v->pause_flags = PAUSE_DOWN;
     v->cr3_kernel = v->cr3_user = v->old_table = v->info_mfn = MFN_INVALID;
+    v->walk.region = ~0ul;
     v->kernel_mode = true;
     rc = perdomain_add_vcpu(d, id, &v->window_ptes);
     if (rc == 0 && !d->is_idle) {

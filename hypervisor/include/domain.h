@@ -105,10 +105,10 @@ struct vcpu {
     mfn_t cr3_kernel, cr3_user; /* pinned by a type reference; MFN_INVALID: none */
     /* a table whose teardown was preempted: finished before the next MMU call; MFN_INVALID: none */
     mfn_t old_table;
-    /* The last walk of the kernel's tables (mm/guest_walk.c), under page_lock. */
+    /* The last walk of the kernel's tables (mm/guest_walk.h), under page_lock. */
     struct {
-        mfn_t l4, l1;
-        unsigned long region; /* address / 2 MiB */
+        mfn_t l1;
+        unsigned long region; /* address / 2 MiB; ~0: none */
         uint32_t changes;     /* domain.upper_changes then */
     } walk;
     uint64_t *window_ptes; /* heap address of the page-table entries of its windows */

@@ -25,6 +25,14 @@ void frame_give_dirty(uint64_t index);
 /* The domain a frame belongs to; it exists as long as it has frames. */
 struct domain *frame_domain(const struct frame *f);
 
+#define OWNER_MASK (0xfffful << FRAME_OWNER_SHIFT)
+
+/* For frame_count.h: what a frame_put() means that has counted already, with `own` at `old` before. */
+void frame_put_unusual(struct frame *f, uint64_t old);
+/* One reference of the type WRITABLE; 0 or -EINVAL. */
+int writable_get(struct frame *f);
+void writable_put(struct frame *f);
+
 #define PT_ENTRIES_ALL 512ul /* progress in frame.type's stamp: every entry holds its references */
 
 /*

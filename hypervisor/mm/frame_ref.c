@@ -8,10 +8,8 @@
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/map.h"
-#include "hypervisor/mm/frame_internal.h"
+#include "hypervisor/mm/frame_count.h"
 #include "hypervisor/mm/m2p.h"
-
-#define OWNER_MASK (0xfffful << FRAME_OWNER_SHIFT)
 
 static bool cas(uint64_t *p, uint64_t *old, uint64_t new)
 {
@@ -69,17 +67,19 @@ static void frame_leave(struct frame *f)
     }
 }
 
-void frame_put(mfn_t m)
+void frame_put_unusual(struct frame *f, uint64_t old)
 {
-    struct frame *f = frame_of(m);
-    uint64_t old = __atomic_fetch_sub(&f->own, 1, __ATOMIC_ACQ_REL);
-
     assert((old & FRAME_REFS_MASK) != 0);
     if ((old & FRAME_REFS_MASK) == 1) {
         frame_leave(f);
     } else if (unlikely((old & FRAME_HYPER) && (old & FRAME_REFS_MASK) == 2)) {
         domain_put(frame_domain(f));
     }
+}
+
+void frame_put(mfn_t m)
+{
+    ref_put(m);
 }
 
 static uint64_t type_count(uint64_t t)
@@ -100,7 +100,7 @@ static void wait_for_flush(const struct frame *f)
     }
 }
 
-static int get_writable(struct frame *f)
+int writable_get(struct frame *f)
 {
     uint64_t old = read_once(f->type);
     uint64_t new;
@@ -163,7 +163,7 @@ int frame_get_type(mfn_t m, struct domain *owner, uint64_t type)
     int rc;
 
     if (type == FRAME_WRITABLE) {
-        return get_writable(f);
+        return writable_get(f);
     }
     assert(spin_is_locked(&owner->page_lock));
     if (type_count(old) == 0) {
@@ -193,7 +193,7 @@ int frame_get_type(mfn_t m, struct domain *owner, uint64_t type)
     return 0;
 }
 
-static void put_writable(struct frame *f)
+void writable_put(struct frame *f)
 {
     uint64_t old = read_once(f->type);
     uint64_t new;
@@ -215,7 +215,7 @@ int frame_put_type(mfn_t m, struct domain *owner)
     int rc;
 
     if (type == FRAME_WRITABLE) {
-        put_writable(f);
+        writable_put(f);
         return 0;
     }
     assert(spin_is_locked(&owner->page_lock));
@@ -243,22 +243,12 @@ int frame_put_type(mfn_t m, struct domain *owner)
 
 int frame_get_mapping(mfn_t m, domid_t owner, bool writable)
 {
-    if (!frame_get(m, owner)) {
-        return -EINVAL;
-    }
-    if (writable && get_writable(frame_of(m)) != 0) {
-        frame_put(m);
-        return -EBUSY;
-    }
-    return 0;
+    return mapping_get(m, owner, writable);
 }
 
 void frame_put_mapping(mfn_t m, bool writable)
 {
-    if (writable) {
-        put_writable(frame_of(m));
-    }
-    frame_put(m);
+    mapping_put(m, writable);
 }
 
 mfn_t frame_alloc_domain(struct domain *d, unsigned order, unsigned bits)

@@ -49,23 +49,15 @@ bool is_l1_table(const struct domain *d, mfn_t m)
            (f->type & FRAME_COUNT_MASK);
 }
 
-/*
- * Updates come in runs of neighbouring addresses, and a walk costs three windows. The tree below an active
- * base changes by entry_update() alone, which counts; base_set() forgets.
- */
-mfn_t guest_kernel_l1(struct vcpu *v, unsigned long va)
+mfn_t guest_kernel_l1_walk(struct vcpu *v, unsigned long va)
 {
     const struct domain *d = v->domain;
-    unsigned long region = va >> (PAGE_SHIFT + 9);
+    mfn_t l1 = guest_l1_table(v->cr3_kernel, va, NULL);
 
-    if (v->walk.region != region || !mfn_eq(v->walk.l4, v->cr3_kernel) ||
-        v->walk.changes != d->upper_changes) {
-        v->walk.l1 = guest_l1_table(v->cr3_kernel, va, NULL);
-        v->walk.l4 = v->cr3_kernel;
-        v->walk.region = region;
-        v->walk.changes = d->upper_changes;
-    }
-    return is_l1_table(d, v->walk.l1) ? v->walk.l1 : MFN_INVALID;
+    v->walk.l1 = is_l1_table(d, l1) ? l1 : MFN_INVALID;
+    v->walk.region = va >> (PAGE_SHIFT + 9);
+    v->walk.changes = d->upper_changes;
+    return v->walk.l1;
 }
 
 uint64_t guest_l1_entry(mfn_t l4, unsigned long va)

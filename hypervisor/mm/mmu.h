@@ -16,14 +16,22 @@
  */
 struct domain *mmu_owner_get(unsigned domid, int *rc);
 void mmu_owner_put(struct domain *d);
+/* Is d one of the stand-ins? What they own is no memory that a call may change. */
+bool mmu_owner_stands_in(const struct domain *d);
+
+enum entry_change {
+    ENTRY_REPLACE,
+    ENTRY_KEEP_AD, /* accessed and dirty bits that the processor set stay */
+    ENTRY_IF_SAME, /* -EAGAIN if the entry changed meanwhile */
+};
 
 /*
- * Replaces entry *slot (in a table of `level` of pt_owner that is open in a window) by `e`, moving
- * references. preserve_ad: accessed and dirty bits that the processor set stay. 0; -EAGAIN; or the
- * validator's errno. page_lock of pt_owner. After a level above 1 the caller flushes.
+ * Replaces the level-1 entry *slot (of a table of pt_owner's that is open in a window), which was `old` just
+ * now, by `e`, moving references. 0; -EAGAIN (ENTRY_IF_SAME); or the validator's errno. page_lock of
+ * pt_owner: only the processor changes the entry meanwhile.
  */
-int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned level, uint64_t *slot, uint64_t e,
-                 bool preserve_ad);
+int l1_entry_update(struct domain *pt_owner, struct domain *pg_owner, uint64_t *slot, uint64_t old,
+                    uint64_t e, enum entry_change how);
 
 /*
  * Remembers that table m, whose references the caller holds, is to be torn down before the next MMU call of v

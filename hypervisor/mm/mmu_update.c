@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu_update and update_va_mapping (xen.h): single entries of page tables. One function, entry_update(),
- * changes an entry: it takes what the new one needs, swaps, gives back what the old one held.
+ * mmu_update (xen.h): entries of page tables, of any level and one after the other. To change an entry is to
+ * take what the new one needs, swap, give back what the old one held.
  */
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
@@ -45,9 +45,14 @@ struct domain *mmu_owner_get(unsigned domid, int *rc)
     return d;
 }
 
+bool mmu_owner_stands_in(const struct domain *d)
+{
+    return d == &io_domain || d == &xen_domain;
+}
+
 void mmu_owner_put(struct domain *d)
 {
-    if (d != current_domain() && d != &io_domain && d != &xen_domain) {
+    if (d != current_domain() && !mmu_owner_stands_in(d)) {
         domain_put(d);
     }
 }
@@ -87,72 +92,45 @@ int old_table_finish(struct vcpu *v)
     return rc;
 }
 
-/* Takes what a present entry needs and adjusts it. */
-static int entry_get(struct domain *pt_owner, struct domain *pg_owner, unsigned level, uint64_t *e)
+/* As l1_entry_update(), for an entry of level 2 to 4 between tables of d's. -EAGAIN: to be gone on with. */
+static int upper_entry_update(struct domain *d, unsigned level, uint64_t *slot, uint64_t e, bool keep_ad)
 {
-    int rc;
-
-    if (level == 1) {
-        return l1_entry_get(pt_owner, pg_owner, e);
-    }
-    rc = upper_entry_get(pt_owner, level, e);
-    if (rc == PT_UNDO) {
-        old_table_set(current_vcpu(), pte_mfn(*e));
-        rc = -EINVAL;
-    }
-    return rc;
-}
-
-static void entry_put(struct domain *pt_owner, unsigned level, uint64_t e)
-{
-    if (level == 1) {
-        l1_entry_put(e);
-    } else if (upper_entry_put(pt_owner, e) != 0) {
-        old_table_set(current_vcpu(), pte_mfn(e));
-    }
-}
-
-int entry_update(struct domain *pt_owner, struct domain *pg_owner, unsigned level, uint64_t *slot, uint64_t e,
-                 bool preserve_ad)
-{
-    const uint64_t same =
-        PTE_ADDR | PTE_P | PTE_RW | (level == 1 ? PTE_PWT | PTE_PCD | PTE_PAT : PTE_PSE | PTE_PWT | PTE_PCD);
-    uint64_t allowed = level == 1 ? guest_l1_allowed | PTE_PWT | PTE_PCD | PTE_PAT : guest_upper_allowed;
-    uint64_t old = read_once(*slot);
-    uint64_t new = e;
+    uint64_t old = read_once(*slot), new = e;
     bool moves = true;
     int rc;
 
     if (!(e & PTE_P)) {
-        if (!absent_entry_ok(pt_owner, e)) {
+        if (!absent_entry_ok(d, e)) {
             return -EINVAL;
         }
-    } else if (((e ^ old) & same) == 0 && (e & ~allowed) == 0) {
-        /* The same frame with the same rights: the references stay. */
-        new = (e | PTE_US) & ~PTE_G;
+    } else if (((e ^ old) & (PTE_ADDR | PTE_P | PTE_RW | PTE_PSE | PTE_PWT | PTE_PCD)) == 0 &&
+               (e & ~guest_upper_allowed) == 0) {
+        new |= PTE_US; /* the same table with the same rights: the references stay */
         moves = false;
     } else {
-        rc = entry_get(pt_owner, pg_owner, level, &new);
+        rc = upper_entry_get(d, level, &new);
+        if (rc == PT_UNDO) {
+            old_table_set(current_vcpu(), pte_mfn(new));
+            return -EINVAL;
+        }
         if (rc != 0) {
             return rc;
         }
     }
     do {
-        /* The processor may set accessed and dirty bits at any moment. */
-        if (preserve_ad) {
-            new |= old &(PTE_A | PTE_D);
-        }
+        /* The processor may set the accessed bit at any moment. */
+        new |= keep_ad ? old &(PTE_A | PTE_D) : 0;
     } while (!__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-    pt_owner->upper_changes += level > 1;
-    if (moves) {
-        entry_put(pt_owner, level, old);
+    d->upper_changes++;
+    if (moves && upper_entry_put(d, old) != 0) {
+        old_table_set(current_vcpu(), pte_mfn(old));
     }
     return 0;
 }
 
 /*
  * The table that the last request changed: requests come in runs, so it stays open for the next one. While it
- * is open we hold a reference, the window and its owner's page_lock, so what was checked stays true.
+ * is open we hold the window and its owner's page_lock, so it stays the table that it is.
  */
 struct open_table {
     mfn_t m;
@@ -166,39 +144,44 @@ static void table_close(struct domain *pt_owner, struct open_table *t)
         unmap_frame(t->entries);
         t->entries = NULL;
         spin_unlock(&pt_owner->page_lock);
-        frame_put(t->m);
     }
 }
 
-/* Opens m if it is a page table; otherwise, if it is writable memory, stores the request's value. */
-static int table_open(struct domain *pt_owner, const mmu_update_t *req, mfn_t m, struct open_table *t)
+/* Opens m if it is a vetted page table of pt_owner's. */
+static bool table_open(struct domain *pt_owner, mfn_t m, struct open_table *t)
 {
-    struct frame *f;
-    unsigned level;
-    int rc = -EINVAL;
+    const struct frame *f = frame_of(m);
+    uint64_t type;
 
-    if (!frame_get(m, pt_owner->id)) {
-        return -EINVAL;
+    if (!frame_valid(m)) {
+        return false;
     }
-    f = frame_of(m);
     spin_lock(&pt_owner->page_lock);
-    level = (unsigned)((read_once(f->type) & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
-    if (level >= 1 && level <= 4 && (f->type & FRAME_COUNT_MASK) != 0) {
-        if (f->type & FRAME_VALIDATED) {
-            *t = (struct open_table){m, level, map_frame(m)};
-            return 0;
-        }
-    } else if (frame_get_type(m, pt_owner, FRAME_WRITABLE) == 0) {
-        uint64_t *page = map_frame(m);
-
-        write_once(page[(req->ptr & ~PAGE_MASK) / 8], req->val);
-        unmap_frame(page);
-        frame_put_type(m, pt_owner);
-        rc = 0;
+    type = read_once(f->type);
+    /* FRAME_L1 to FRAME_L4 */
+    if (likely(frame_owner(f) == pt_owner->id && type - FRAME_L1 < FRAME_SEG - FRAME_L1 &&
+               (type & FRAME_COUNT_MASK) && (type & FRAME_VALIDATED))) {
+        *t = (struct open_table){m, (unsigned)(type >> FRAME_TYPE_SHIFT), map_frame(m)};
+        return true;
     }
     spin_unlock(&pt_owner->page_lock);
-    frame_put(m);
-    return rc;
+    return false;
+}
+
+/* A request for memory that is no page table. */
+static int store_word(const struct domain *pt_owner, const mmu_update_t *req)
+{
+    mfn_t m = mfn(req->ptr >> PAGE_SHIFT);
+    uint64_t *page;
+
+    if (frame_get_mapping(m, pt_owner->id, true) != 0) {
+        return -EINVAL;
+    }
+    page = map_frame(m);
+    write_once(page[(req->ptr & ~PAGE_MASK) / 8], req->val);
+    unmap_frame(page);
+    frame_put_mapping(m, true);
+    return 0;
 }
 
 /*
@@ -210,21 +193,24 @@ static int update_entry(struct domain *pt_owner, struct domain *pg_owner, const 
 {
     mfn_t m = mfn(req->ptr >> PAGE_SHIFT);
     unsigned index = (unsigned)(req->ptr & ~PAGE_MASK) / 8;
+    bool keep_ad = (req->ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD;
     int rc;
 
     if (!t->entries || !mfn_eq(t->m, m)) {
         table_close(pt_owner, t);
-        rc = table_open(pt_owner, req, m, t);
-        if (!t->entries) {
-            return rc;
+        if (!table_open(pt_owner, m, t)) {
+            return store_word(pt_owner, req);
         }
     }
-    if ((t->level > 1 && pg_owner != pt_owner) || (t->level == 4 && !l4_slot_is_guest(index))) {
+    if (likely(t->level == 1)) {
+        return l1_entry_update(pt_owner, pg_owner, &t->entries[index], read_once(t->entries[index]), req->val,
+                               keep_ad ? ENTRY_KEEP_AD : ENTRY_REPLACE);
+    }
+    if (pg_owner != pt_owner || (t->level == 4 && !l4_slot_is_guest(index))) {
         return -EINVAL;
     }
-    rc = entry_update(pt_owner, pg_owner, t->level, &t->entries[index], req->val,
-                      (req->ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD);
-    *flush |= rc == 0 && t->level > 1;
+    rc = upper_entry_update(pt_owner, t->level, &t->entries[index], req->val, keep_ad);
+    *flush |= rc == 0;
     return rc;
 }
 
@@ -331,7 +317,7 @@ long do_mmu_update(unsigned long reqs, unsigned long ucount, unsigned long done_
         return -EFAULT;
     }
     pt_owner = pt_dom ? mmu_owner_get(pt_dom - 1, &rc) : v->domain;
-    if (!pt_owner) {
+    if (!pt_owner || mmu_owner_stands_in(pt_owner)) {
         return rc;
     }
     pg_owner = mmu_owner_get(foreign & 0xffff, &rc);

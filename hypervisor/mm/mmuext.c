@@ -81,7 +81,7 @@ int base_set(struct vcpu *v, mfn_t *base, mfn_t m)
         m2p_adjust(v, base, m);
     }
     *base = m;
-    v->walk.l4 = MFN_INVALID;
+    v->walk.region = ~0ul;
     if (v == current_vcpu() && base == (v->kernel_mode ? &v->cr3_kernel : &v->cr3_user)) {
         cr3_load(m);
     }
@@ -273,6 +273,9 @@ static int one_op(struct vcpu *v, struct domain *owner, const struct mmuext_op *
     case MMUEXT_CLEAR_PAGE:
     case MMUEXT_COPY_PAGE:
         if (owner != v->domain) {
+            if (mmu_owner_stands_in(owner)) {
+                return v->domain->privileged ? -EINVAL : -EPERM;
+            }
             before = private_enter();
         }
         rc = frame_op(owner, op);

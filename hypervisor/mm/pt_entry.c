@@ -3,13 +3,17 @@
 #include "hypervisor/include/acpi.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/platform.h"
-#include "hypervisor/mm/frame_internal.h"
+#include "hypervisor/mm/frame_count.h"
+#include "hypervisor/mm/mmu.h"
 #include "hypervisor/mm/pt_entry.h"
 
 #define APIC_FRAME         0xfee00ul   /* local APICs, and where MSI messages go */
 #define HT_FIRST           0xfd00000ul /* AMD: the HyperTransport range, up to 1 TiB, is no memory */
 #define HT_LAST            0xffffffful
 #define FRAME_MASK_INVALID (PTE_ADDR >> PAGE_SHIFT) /* what a guest's INVALID_MFN becomes in an entry */
+
+/* Cache attributes: only the privileged may set them, and only for devices. */
+#define CACHE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
 
 uint64_t guest_l1_allowed = GUEST_PTE_COMMON | PTE_G | PTE_NX | PTE_ADDR;
 uint64_t guest_upper_allowed = GUEST_PTE_COMMON | PTE_NX | PTE_ADDR;
@@ -45,8 +49,12 @@ static bool device_is_ours(mfn_t m)
     return cpu_features.amd && m.v >= HT_FIRST && m.v <= HT_LAST;
 }
 
+/* An entry whose frame could not be had: is it a device's, and may it be? */
 static int device_entry_get(const struct domain *owner, uint64_t *e)
 {
+    if (!is_device_frame(pte_mfn(*e))) {
+        return -EBUSY;
+    }
     if (pte_mfn(*e).v == FRAME_MASK_INVALID) {
         return -EINVAL;
     }
@@ -54,35 +62,42 @@ static int device_entry_get(const struct domain *owner, uint64_t *e)
         pte_mfn(*e).v >> (cpu_features.phys_bits - PAGE_SHIFT)) {
         return -EPERM;
     }
-    if (!(*e & (PTE_PCD | PTE_PWT))) {
+    *e = (*e | PTE_US) & ~PTE_G;
+    if (!(*e & CACHE_BITS)) {
         *e |= PTE_PCD | PTE_PWT; /* device registers are uncached unless asked for otherwise */
     }
     return 0;
 }
 
-int l1_entry_get(struct domain *owner, struct domain *pg_owner, uint64_t *e)
+static inline int l1_get(struct domain *owner, struct domain *pg_owner, uint64_t *e)
 {
-    uint64_t allowed = guest_l1_allowed | (owner->privileged ? PTE_PWT | PTE_PCD | PTE_PAT : 0);
     mfn_t m = pte_mfn(*e);
 
-    if (unlikely(*e & ~allowed)) {
+    if (unlikely(*e & ~guest_l1_allowed) && (!owner->privileged || (*e & ~(guest_l1_allowed | CACHE_BITS)))) {
         return -EINVAL;
     }
-    *e = (*e | PTE_US) & ~PTE_G;
-    if (unlikely(pg_owner->id == DOMID_IO || frame_get_mapping(m, pg_owner->id, *e & PTE_RW) != 0)) {
-        return is_device_frame(m) ? device_entry_get(owner, e) : -EBUSY;
+    if (unlikely(pg_owner->id == DOMID_IO || mapping_get(m, pg_owner->id, *e & PTE_RW) != 0)) {
+        return device_entry_get(owner, e);
     }
-    *e &= ~(PTE_PWT | PTE_PCD | PTE_PAT); /* guest RAM is write-back only */
+    *e = (*e | PTE_US) & ~(PTE_G | CACHE_BITS); /* guest RAM is write-back only */
     return 0;
+}
+
+static inline void l1_put(uint64_t e)
+{
+    if ((e & PTE_P) && likely(!is_device_frame(pte_mfn(e)))) {
+        mapping_put(pte_mfn(e), e & PTE_RW);
+    }
+}
+
+int l1_entry_get(struct domain *owner, struct domain *pg_owner, uint64_t *e)
+{
+    return l1_get(owner, pg_owner, e);
 }
 
 void l1_entry_put(uint64_t e)
 {
-    mfn_t m = pte_mfn(e);
-
-    if ((e & PTE_P) && !is_device_frame(m)) {
-        frame_put_mapping(m, e & PTE_RW);
-    }
+    l1_put(e);
 }
 
 int upper_entry_get(struct domain *owner, unsigned level, uint64_t *e)
@@ -121,4 +136,47 @@ int upper_entry_put(struct domain *owner, uint64_t e)
 bool absent_entry_ok(const struct domain *owner, uint64_t e)
 {
     return likely(!(e & PTE_ADDR)) || owner->privileged || !cpu_features.l1tf || !frame_valid(pte_mfn(e));
+}
+
+int l1_entry_update(struct domain *owner, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t e,
+                    enum entry_change how)
+{
+    uint64_t new = e;
+    bool moves = true;
+
+    if (!(e & PTE_P)) {
+        if (!absent_entry_ok(owner, e)) {
+            return -EINVAL;
+        }
+    } else if (((e ^ old) & (PTE_ADDR | PTE_P | PTE_RW | CACHE_BITS)) == 0 &&
+               (e & ~(guest_l1_allowed | CACHE_BITS)) == 0) {
+        /* The same frame with the same rights: the references stay. */
+        new = (e | PTE_US) & ~PTE_G;
+        moves = false;
+    } else {
+        int rc = l1_get(owner, pg_owner, &new);
+
+        if (unlikely(rc != 0)) {
+            return rc;
+        }
+    }
+    if (how == ENTRY_KEEP_AD) {
+        new |= old &(PTE_A | PTE_D);
+    }
+    while (!__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        /* The processor set the accessed or dirty bit this moment. */
+        if (how == ENTRY_IF_SAME) {
+            if (moves) {
+                l1_put(new);
+            }
+            return -EAGAIN;
+        }
+        if (how == ENTRY_KEEP_AD) {
+            new |= old &(PTE_A | PTE_D);
+        }
+    }
+    if (moves) {
+        l1_put(old);
+    }
+    return 0;
 }

@@ -35,7 +35,7 @@ static inline uint64_t pte_make(mfn_t m, uint64_t flags)
 
 static inline mfn_t pte_mfn(uint64_t e)
 {
-    return paddr_to_mfn(e & PTE_ADDR);
+    return mfn(e << 12 >> 24); /* PTE_ADDR */
 }
 
 /* Index of va in the table of `level` (1..4). */

@@ -54,9 +54,9 @@ static long update(unsigned long va, unsigned long val, unsigned long flags, str
     spin_lock(&d->page_lock);
     l1 = guest_kernel_l1(v, va);
     if (!mfn_eq(l1, MFN_INVALID)) {
-        uint64_t *t = map_frame(l1);
+        uint64_t *t = map_frame(l1), *slot = &t[pt_index(va, 1)];
 
-        rc = entry_update(d, pg_owner, 1, &t[pt_index(va, 1)], val, false);
+        rc = l1_entry_update(d, pg_owner, slot, read_once(*slot), val, ENTRY_REPLACE);
         unmap_frame(t);
     }
     spin_unlock(&d->page_lock);

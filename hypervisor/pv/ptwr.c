@@ -10,7 +10,7 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/msr.h"
 #include "hypervisor/mm/guest_walk.h"
-#include "hypervisor/mm/pt_entry.h"
+#include "hypervisor/mm/mmu.h"
 #include "hypervisor/pv/emulate.h"
 #include "hypervisor/pv/pv.h"
 #include "hypervisor/pv/store.h"
@@ -48,42 +48,6 @@ static uint64_t *entry_open(struct vcpu *v, unsigned long va)
     return NULL;
 }
 
-/*
- * Puts `new` in the place of `old`, moving references. 0; -EAGAIN: the entry is not `old` any more (the
- * processor set its accessed or dirty bit, which a guest that exchanges entries must not lose); or the
- * validator's errno.
- */
-static int entry_replace(struct domain *d, uint64_t *slot, uint64_t old, uint64_t new)
-{
-    const uint64_t rights = PTE_ADDR | PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_PAT;
-    bool moves = true;
-
-    if (!(new &PTE_P)) {
-        if (!absent_entry_ok(d, new)) {
-            return -EINVAL;
-        }
-    } else if (((new ^ old) & rights) == 0 && !(new & ~(guest_l1_allowed | PTE_PWT | PTE_PCD | PTE_PAT))) {
-        new = (new | PTE_US) & ~PTE_G; /* the same frame with the same rights: the references stay */
-        moves = false;
-    } else {
-        int rc = l1_entry_get(d, d, &new);
-
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    if (!__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        if (moves) {
-            l1_entry_put(new);
-        }
-        return -EAGAIN;
-    }
-    if (moves) {
-        l1_entry_put(old);
-    }
-    return 0;
-}
-
 /* The store's effect on the entry that holds va. 0, -EAGAIN, or why not. page_lock. */
 static int entry_store(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *i, struct store *s,
                        unsigned long va)
@@ -100,7 +64,9 @@ static int entry_store(struct vcpu *v, struct cpu_user_regs *regs, const struct 
     old = read_once(*slot);
     store_compute(i, regs, (old & mask) >> shift, s);
     if (s->writes) {
-        rc = entry_replace(v->domain, slot, old, (old & ~mask) | s->value << shift);
+        /* A guest that exchanges entries must not lose bits that the processor sets: then it tries again. */
+        rc = l1_entry_update(v->domain, v->domain, slot, old, (old & ~mask) | s->value << shift,
+                             ENTRY_IF_SAME);
     }
     unmap_frame(slot);
     return rc;

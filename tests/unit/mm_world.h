@@ -283,6 +283,7 @@ static void world_domains(void)
             vcpu[i][j].domain = d;
             vcpu[i][j].id = j;
             vcpu[i][j].kernel_mode = true;
+            vcpu[i][j].walk.region = ~0ul;
             vcpu[i][j].cr3_kernel = vcpu[i][j].cr3_user = vcpu[i][j].old_table = MFN_INVALID;
         }
     }

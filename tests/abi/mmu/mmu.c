@@ -224,6 +224,8 @@ static void commands(void)
     page_free(page);
 }
 
+#define DEVICE_MFN 0xb8ul /* the screen's memory, in every PC */
+
 static void batches(void)
 {
     static struct mmu_update u[8];
@@ -258,6 +260,9 @@ static void batches(void)
     observe(hcall(mmu_update, u, 1, NULL, 0), "our own number");
     observe(hcall(mmu_update, u, 1, NULL, 66), "no such domain");
     observe(hcall(mmu_update, u, 1, NULL, DOMID_INVALID), "invalid domain");
+    u[0].ptr = DEVICE_MFN << 12;
+    observe(hcall(mmu_update, u, 1, NULL, DOMID_SELF | (DOMID_IO + 1) << 16), "a table of the devices'");
+    observe(hcall(mmu_update, u, 1, NULL, DOMID_SELF | (DOMID_XEN + 1) << 16), "a table of the hypervisor's");
     page_free(page);
 }
 

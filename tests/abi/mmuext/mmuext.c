@@ -200,6 +200,8 @@ static void clear_and_copy(void)
     page_free(to);
 }
 
+#define DEVICE_MFN 0xb8 /* the screen's memory, in every PC */
+
 static void odd_calls(void)
 {
     static const unsigned commands[] = {4, 18, 19, 20, 21, 22, 1000, 0xffffffff};
@@ -225,6 +227,12 @@ static void odd_calls(void)
     for (unsigned i = 0; i < ARRAY_SIZE(domains); i++) {
         observe(hcall(mmuext_op, ops, 1, NULL, domains[i]), "domain %x", domains[i]);
     }
+    ops[0].cmd = MMUEXT_CLEAR_PAGE;
+    ops[0].arg1.mfn = DEVICE_MFN;
+    observe(hcall(mmuext_op, ops, 1, NULL, DOMID_IO), "clear a device's frame");
+    ops[0].cmd = MMUEXT_PIN_L1_TABLE;
+    observe(hcall(mmuext_op, ops, 1, NULL, DOMID_IO), "pin a device's frame");
+    observe(hcall(mmuext_op, ops, 1, NULL, DOMID_XEN), "pin a frame of the hypervisor's");
 }
 
 const struct test_case test_cases[] = {
