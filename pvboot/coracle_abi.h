@@ -9,12 +9,14 @@
 #ifndef PVBOOT_CORACLE_ABI_H
 #define PVBOOT_CORACLE_ABI_H
 
+#include <stdint.h>
+
 /* Hypercall number (__HYPERVISOR_arch_2). long coracle_op(unsigned op, unsigned long arg). */
 #define __HYPERVISOR_coracle_op 50
 
 #define CORACLE_CPUID_LEAF      0x40000100u
 #define CORACLE_CPUID_SIGNATURE "CoracleVMM\0\0"
-#define CORACLE_ABI_VERSION     1
+#define CORACLE_ABI_VERSION     2
 
 /*
  * arg: 0..255, the exit status of the domain's program. Kept with the domain; the hypervisor prints
@@ -37,5 +39,30 @@
  * privileged; -EINVAL; -E2BIG: more page tables than it looks at.
  */
 #define CORACLE_OP_AUDIT 3
+
+/*
+ * For the toolstack: what the hypervisor knows of a domain by this interface, until the domain is gone
+ * altogether. arg: address of a struct coracle_domain with the domid filled in; the rest is the answer. 0;
+ * -EPERM: the caller is not privileged; -ESRCH; -EFAULT. Since version 2.
+ */
+#define CORACLE_OP_DOMAIN    4
+#define CORACLE_MARK_CREATED 0 /* only here: XEN_DOMCTL_createdomain was called */
+#define CORACLE_MARKS        4
+struct coracle_domain {
+    uint32_t domid;
+    int32_t exit_status;           /* 0..255, or -1: it has not said (CORACLE_OP_EXIT_STATUS) */
+    uint64_t marks[CORACLE_MARKS]; /* by CORACLE_MARK_*, in ticks of the TSC; 0: not reached */
+    uint64_t overhead;             /* bytes of the hypervisor's objects that serve it */
+};
+
+/*
+ * For the toolstack: where a domain's text lies, so that the dump of a crash has a backtrace. arg: address of
+ * a struct coracle_text. 0; -EPERM; -ESRCH; -EFAULT. Since version 2.
+ */
+#define CORACLE_OP_TEXT 5
+struct coracle_text {
+    uint32_t domid, reserved;
+    uint64_t start, end; /* virtual addresses in the domain */
+};
 
 #endif

@@ -95,6 +95,17 @@ struct domain *domain_get_from(domid_t id)
     return d;
 }
 
+struct domain *domain_get_any(unsigned id)
+{
+    struct domain *d = id < DOMID_FIRST_RESERVED ? domain_get_from((domid_t)id) : NULL;
+
+    if (d && d->id != id) {
+        domain_put(d);
+        d = NULL;
+    }
+    return d;
+}
+
 /* Makes id findable as d. 0, -EEXIST, -ENOMEM. */
 static int domain_insert(struct domain *d)
 {
@@ -305,6 +316,7 @@ struct domain *domain_create(domid_t id, unsigned max_vcpus, unsigned long max_p
     d->id = id;
     d->refs = 1;
     d->privileged = privileged;
+    d->marks[CORACLE_MARK_CREATED] = rdtsc();
     d->max_pages = max_pages;
     *rc = domain_init(d, max_vcpus);
     *rc = *rc ? *rc : domain_insert(d);

@@ -14,6 +14,7 @@ int event_init_domain(struct domain *d)
         return -ENOMEM;
     }
     d->valid_ports = PORTS_PER_BUCKET;
+    d->max_port = EVTCHN_2L_NR_CHANNELS - 1;
     d->free_hint = 1;
     d->evtchn[0][0].state = PORT_RESERVED;
     return 0;
@@ -57,6 +58,9 @@ int port_get_free(struct domain *d)
         port++;
     }
     d->free_hint = port;
+    if (port > d->max_port) {
+        return -ENOSPC;
+    }
     if (port >= d->valid_ports) {
         int ret = grow(d);
 

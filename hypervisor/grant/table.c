@@ -17,6 +17,8 @@ int grant_init_domain(struct domain *d)
     }
     t->lock = (struct spinlock)SPINLOCK(LOCK_GRANT);
     t->free_handle = HANDLE_NONE;
+    t->max_frames = GRANT_FRAMES_MAX;
+    t->max_maptrack = MAPTRACK_PAGES_MAX;
     d->grants = t;
     return grant_grow(d, 1);
 }
@@ -44,6 +46,13 @@ void grant_destroy_domain(struct domain *d)
     }
     d->grants = NULL;
     heap_free(t, sizeof(*t), d);
+}
+
+void grant_limit(struct domain *d, int frames, int maptrack)
+{
+    d->grants->max_frames = (unsigned)frames < GRANT_FRAMES_MAX ? (unsigned)frames : GRANT_FRAMES_MAX;
+    d->grants->max_maptrack =
+        (unsigned)maptrack < MAPTRACK_PAGES_MAX ? (unsigned)maptrack : MAPTRACK_PAGES_MAX;
 }
 
 int grant_grow(struct domain *d, unsigned frames)
@@ -203,7 +212,7 @@ static bool maptrack_grow(struct domain *d)
     if (!t->maptrack) {
         t->maptrack = heap_alloc(PAGE_SIZE, d);
     }
-    if (!t->maptrack || page >= MAPTRACK_PAGES_MAX) {
+    if (!t->maptrack || page >= t->max_maptrack) {
         return false;
     }
     t->maptrack[page] = heap_alloc(PAGE_SIZE, d);

@@ -56,9 +56,10 @@ _Static_assert(sizeof(struct maptrack) == 16, "256 to a page");
 
 struct grant_table {
     struct spinlock lock; /* LOCK_GRANT */
-    unsigned nr_frames;
-    unsigned handles;     /* maptrack entries that exist */
-    uint32_t free_handle; /* head of the free ones, or HANDLE_NONE */
+    unsigned nr_frames, max_frames;
+    unsigned max_maptrack; /* pages */
+    unsigned handles;      /* maptrack entries that exist */
+    uint32_t free_handle;  /* head of the free ones, or HANDLE_NONE */
     mfn_t shared[GRANT_FRAMES_MAX];
     struct active_grant *active[ACTIVE_PAGES_MAX]; /* made when a grant of theirs is used first */
     struct maptrack **maptrack; /* a page of pointers to pages, made with the first mapping */

@@ -1,10 +1,65 @@
 /* SPDX-License-Identifier: MIT */
-/* Our own extension (pvboot/coracle_abi.h): exit status, boot marks, audit. */
+/* Our own extension (pvboot/coracle_abi.h): exit status, boot marks, audit, and what the toolstack asks. */
 #include "hypervisor/include/clock.h"
 #include "hypervisor/include/domain.h"
+#include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/mm/debug_walk.h"
 #include "pvboot/coracle_abi.h"
+
+static long domain_ask(unsigned long arg)
+{
+    struct coracle_domain c;
+    struct domain *d;
+
+    if (copy_from_guest(&c, gva(arg), sizeof(c)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(c.domid);
+    if (!d) {
+        return -ESRCH;
+    }
+    c.exit_status = (int32_t)d->exit_status;
+    for (unsigned i = 0; i < CORACLE_MARKS; i++) {
+        c.marks[i] = read_once(d->marks[i]);
+    }
+    c.overhead = read_once(d->heap_bytes);
+    domain_put(d);
+    return copy_to_guest(gva(arg), &c, sizeof(c)) ? -EFAULT : 0;
+}
+
+static long text_set(unsigned long arg)
+{
+    struct coracle_text t;
+    struct domain *d;
+
+    if (copy_from_guest(&t, gva(arg), sizeof(t)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(t.domid);
+    if (!d) {
+        return -ESRCH;
+    }
+    d->text_start = t.start;
+    d->text_end = t.end;
+    domain_put(d);
+    return 0;
+}
+
+static long privileged_op(unsigned op, unsigned long arg)
+{
+    if (!current_domain()->privileged) {
+        return -EPERM;
+    }
+    switch (op) {
+    case CORACLE_OP_DOMAIN:
+        return domain_ask(arg);
+    case CORACLE_OP_TEXT:
+        return text_set(arg);
+    default:
+        return arg ? -EINVAL : debug_walk();
+    }
+}
 
 long do_coracle_op(unsigned long op, unsigned long arg)
 {
@@ -24,10 +79,9 @@ long do_coracle_op(unsigned long op, unsigned long arg)
         d->marks[arg] = rdtsc();
         return 0;
     case CORACLE_OP_AUDIT:
-        if (!d->privileged) {
-            return -EPERM;
-        }
-        return arg ? -EINVAL : debug_walk();
+    case CORACLE_OP_DOMAIN:
+    case CORACLE_OP_TEXT:
+        return privileged_op((unsigned)op, arg);
     default:
         return -ENOSYS;
     }

@@ -165,6 +165,8 @@ static domctl_fn *const table[] = {
     [XEN_DOMCTL_getvcpuaffinity] = domctl_get_affinity,
     [XEN_DOMCTL_setdomainhandle] = set_handle,
     [XEN_DOMCTL_hypercall_init] = domctl_hypercall_init,
+    [XEN_DOMCTL_settscinfo] = domctl_set_tsc,
+    [XEN_DOMCTL_gettscinfo] = domctl_get_tsc,
     [XEN_DOMCTL_settimeoffset] = set_time_offset,
     [XEN_DOMCTL_set_address_size] = domctl_set_address_size,
     [XEN_DOMCTL_get_address_size] = domctl_get_address_size,
@@ -180,10 +182,10 @@ static struct domain *named_domain(const struct xen_domctl *op, int *rc)
     if (op->cmd == XEN_DOMCTL_createdomain) {
         return NULL;
     }
-    d = op->domain < DOMID_FIRST_RESERVED ? domain_get_from(op->domain) : NULL;
-    if (d && d->id != op->domain && op->cmd != XEN_DOMCTL_getdomaininfo) {
-        domain_put(d);
-        d = NULL;
+    if (op->cmd != XEN_DOMCTL_getdomaininfo) {
+        d = domain_get_any(op->domain);
+    } else {
+        d = op->domain < DOMID_FIRST_RESERVED ? domain_get_from(op->domain) : NULL; /* or the next one */
     }
     if (!d) {
         *rc = op->cmd == XEN_DOMCTL_getdomaininfo && op->domain >= DOMID_FIRST_RESERVED ? -EINVAL : -ESRCH;

@@ -21,7 +21,7 @@ typedef long domctl_fn(struct domain *d, struct xen_domctl *op, bool *copy);
 /* domctl_build.c: d is NULL. */
 domctl_fn domctl_create;
 domctl_fn domctl_max_vcpus, domctl_hypercall_init, domctl_set_address_size, domctl_get_address_size;
-domctl_fn domctl_page_info;
+domctl_fn domctl_page_info, domctl_set_tsc, domctl_get_tsc;
 /* domctl_context.c */
 domctl_fn domctl_set_context, domctl_get_context;
 /* domctl_info.c */

@@ -3,7 +3,9 @@
 #include "hypervisor/hypercall/domctl.h"
 
 #include "hypervisor/domain/create.h"
+#include "hypervisor/include/clock.h"
 #include "hypervisor/include/frame.h"
+#include "hypervisor/include/grant.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/sched.h"
@@ -13,6 +15,10 @@
 #define GRANT_VERSION   1u
 #define PAGE_INFO_LIMIT 1024u
 #define ADDRESS_SIZE    64u
+/* tsc_mode (xen-tscmode(7)) */
+#define TSC_MODE_DEFAULT        0u
+#define TSC_MODE_ALWAYS_EMULATE 1u
+#define TSC_MODE_NEVER_EMULATE  2u
 
 /* The checks of stock Xen for a machine with neither HVM nor IOMMU. */
 static int config_check(const struct xen_domctl_createdomain *c)
@@ -81,6 +87,8 @@ long domctl_create(struct domain *d, struct xen_domctl *op, bool *copy)
     }
     memcpy(d->handle, config->handle, sizeof(d->handle));
     d->tools_pauses = 1;
+    d->max_port = MIN(config->max_evtchn_port, d->max_port);
+    grant_limit(d, config->max_grant_frames, config->max_maptrack_frames);
     op->domain = id;
     *copy = true;
     return 0;
@@ -137,6 +145,29 @@ long domctl_get_address_size(struct domain *d, struct xen_domctl *op, bool *copy
 {
     (void)d;
     op->u.address_size.size = ADDRESS_SIZE;
+    *copy = true;
+    return 0;
+}
+
+/* RDTSC reads the processor's counter, always. */
+long domctl_set_tsc(struct domain *d, struct xen_domctl *op, bool *copy)
+{
+    uint32_t mode = op->u.tsc_info.tsc_mode;
+
+    (void)copy;
+    if (d == current_domain() || mode > TSC_MODE_NEVER_EMULATE) {
+        return -EINVAL;
+    }
+    return mode == TSC_MODE_ALWAYS_EMULATE ? -EOPNOTSUPP : 0;
+}
+
+long domctl_get_tsc(struct domain *d, struct xen_domctl *op, bool *copy)
+{
+    if (d == current_domain()) {
+        return -EINVAL;
+    }
+    op->u.tsc_info = (struct xen_domctl_tsc_info){.tsc_mode = TSC_MODE_DEFAULT,
+                                                  .gtsc_khz = (uint32_t)(clock_tsc_hz() / 1000)};
     *copy = true;
     return 0;
 }

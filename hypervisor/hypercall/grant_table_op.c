@@ -37,8 +37,8 @@ static long setup_table(unsigned long arg, unsigned count)
         op.status = GNTST_permission_denied;
     } else {
         spin_lock(&d->grants->lock);
-        op.status =
-            op.nr_frames > GRANT_FRAMES_MAX || grant_grow(d, op.nr_frames) ? GNTST_general_error : GNTST_okay;
+        op.status = op.nr_frames > d->grants->max_frames || grant_grow(d, op.nr_frames) ? GNTST_general_error
+                                                                                        : GNTST_okay;
         spin_unlock(&d->grants->lock);
         for (unsigned i = 0; !op.status && i < op.nr_frames; i++) {
             gva_t to = gva(HANDLE_GVA(op.frame_list).v + i * sizeof(uint64_t));
@@ -75,7 +75,7 @@ static long query_size(unsigned long arg, unsigned count)
         op.status = GNTST_permission_denied;
     } else {
         op.nr_frames = read_once(d->grants->nr_frames);
-        op.max_nr_frames = GRANT_FRAMES_MAX;
+        op.max_nr_frames = d->grants->max_frames;
         op.status = GNTST_okay;
     }
     if (d) {

@@ -178,7 +178,7 @@ static long maximum_gpfn(struct domain *d)
         unmap_frame(shared);
         private_leave(before);
     }
-    return (long)max - 1;
+    return (long)MAX(max, 1ul) - 1;
 }
 
 static long ask_domain(unsigned cmd, unsigned long arg)
@@ -221,7 +221,7 @@ static long claim_pages(unsigned long arg)
     }
     if (!current_domain()->privileged) {
         rc = -EPERM;
-    } else if (r.nr_extents && (r.nr_extents < d->tot_pages || r.nr_extents > d->max_pages)) {
+    } else if (r.nr_extents && (r.nr_extents <= d->tot_pages || r.nr_extents > d->max_pages)) {
         rc = -EINVAL;
     } else {
         rc = r.nr_extents > d->tot_pages + frame_free_count() ? -ENOMEM : 0;

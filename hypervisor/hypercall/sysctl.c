@@ -62,6 +62,13 @@ static long physinfo(struct xen_sysctl *op)
     return 0;
 }
 
+/* min_bitwidth and the like are hints for a heap with zones. */
+static long avail_heap(struct xen_sysctl *op)
+{
+    op->u.availheap.avail_bytes = frame_free_count() << PAGE_SHIFT;
+    return 0;
+}
+
 static long sched_id(struct xen_sysctl *op)
 {
     op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2; /* whose parameters ours takes */
@@ -165,6 +172,7 @@ static sysctl_fn *const table[] = {
     [XEN_SYSCTL_sched_id] = sched_id,        [XEN_SYSCTL_getdomaininfolist] = domain_list,
     [XEN_SYSCTL_debug_keys] = debug_keys,    [XEN_SYSCTL_getcpuinfo] = cpu_info,
     [XEN_SYSCTL_cputopoinfo] = topology,     [XEN_SYSCTL_numainfo] = numa,
+    [XEN_SYSCTL_availheap] = avail_heap,
 };
 
 long do_sysctl(unsigned long arg)

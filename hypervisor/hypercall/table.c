@@ -19,6 +19,12 @@ static long not_implemented(void)
     return -ENOSYS;
 }
 
+/* For the control domain of a machine that could do it. */
+static long privileged_not_implemented(void)
+{
+    return current_domain()->privileged ? -ENOSYS : -EPERM;
+}
+
 #define CALL(nr, fn) [nr] = (hypercall_fn)(void (*)(void))(fn)
 
 extern const hypercall_fn hypercall_table[HYPERCALL_COUNT];
@@ -59,6 +65,8 @@ const hypercall_fn hypercall_table[HYPERCALL_COUNT] = {
     CALL(__HYPERVISOR_callback_op, do_callback_op),
     CALL(__HYPERVISOR_event_channel_op, do_event_channel_op),
     CALL(__HYPERVISOR_physdev_op, do_physdev_op),
+    CALL(__HYPERVISOR_kexec_op, privileged_not_implemented),
+    CALL(__HYPERVISOR_arch_0, privileged_not_implemented),
     CALL(__HYPERVISOR_sysctl, do_sysctl),
     CALL(__HYPERVISOR_domctl, do_domctl),
     CALL(__HYPERVISOR_coracle_op, do_coracle_op),

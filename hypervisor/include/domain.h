@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include "pvboot/abi.h"
+#include "pvboot/coracle_abi.h"
 #include <xen/vcpu.h>
 #include <xen/sched.h>
 #include <xen/event_channel.h>
@@ -211,6 +212,7 @@ struct domain {
     struct spinlock event_lock;
     struct evtchn *evtchn[EVTCHN_BUCKETS]; /* filled from the front, on demand */
     unsigned valid_ports;                  /* ports below exist; some may be free */
+    unsigned max_port;                     /* the highest that it may have */
     unsigned free_hint;                    /* no port below is free */
     unsigned active_ports;                 /* ports in use */
     unsigned reset_next;                   /* where EVTCHNOP_reset goes on; 0: none under way */
@@ -229,8 +231,7 @@ struct domain {
 
     unsigned long text_start, text_end; /* of its image, for backtraces; 0: unknown */
 
-    /* Boot timeline stamps (CORACLE_OP_MARK), TSC. */
-    uint64_t marks[8];
+    uint64_t marks[CORACLE_MARKS]; /* boot timeline, TSC: by CORACLE_MARK_* */
 };
 
 /* The domain of the running vCPU. */
@@ -249,6 +250,8 @@ struct domain *domain_get(domid_t id);
  * LOCK_DOMAIN_LIST.
  */
 struct domain *domain_get_from(domid_t id);
+/* The domain with this number, dying or not, with a reference; NULL: none. Takes LOCK_DOMAIN_LIST. */
+struct domain *domain_get_any(unsigned id);
 /* Any locks may be held: what is left of a domain without references is freed by domains_reap(). */
 void domain_put(struct domain *d);
 

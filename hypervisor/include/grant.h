@@ -8,6 +8,8 @@
 
 /* A new domain's grant table: one frame, nothing granted. 0 or -ENOMEM. */
 int grant_init_domain(struct domain *d);
+/* How much it may get, from XEN_DOMCTL_createdomain: frames, pages of handles; negative: as much as any. */
+void grant_limit(struct domain *d, int frames, int maptrack);
 /*
  * Releases every mapping that d holds of others' frames, from handle *next on, which counts up (first phase
  * of its end; d no longer runs). 0, or -EAGAIN: preempted. LOCK_GRANT.

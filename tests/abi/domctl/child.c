@@ -5,17 +5,54 @@
  */
 #include "tests/abi/domctl/child.h"
 
-static inline __attribute__((always_inline)) long call(const struct talk *t, unsigned nr, unsigned long a,
-                                                       unsigned long b, unsigned long c)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE long call5(const struct talk *t, unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                  unsigned long d, unsigned long e)
 {
     long result = (long)(t->hypercalls + nr * 32);
+    register unsigned long r10 __asm__("r10") = d;
+    register unsigned long r8 __asm__("r8") = e;
 
-    __asm__ volatile("call *%%rax" : "+a"(result), "+D"(a), "+S"(b), "+d"(c) : : "rcx", "r11", "memory");
+    __asm__ volatile("call *%%rax"
+                     : "+a"(result), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8)
+                     :
+                     : "rcx", "r11", "memory");
     return result;
 }
 
+INLINE long call(const struct talk *t, unsigned nr, unsigned long a, unsigned long b, unsigned long c)
+{
+    return call5(t, nr, a, b, c, 0, 0);
+}
+
+/* The calls that the parent wants to see made. */
+INLINE void script(struct talk *t)
+{
+    struct sweep *s = &t->sweep;
+
+    for (unsigned i = 0; i < t->commands; i++) {
+        struct command *c = &t->command[i];
+
+        c->result = call5(t, c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4]);
+    }
+    for (unsigned i = 0; i < s->end; i++) {
+        if (s->counter) {
+            *(volatile uint32_t *)s->counter = i;
+        }
+        s->result[i] = (int16_t)call(t, (unsigned)s->nr, s->counter ? s->arg[0] : i, s->arg[1], s->arg[2]);
+    }
+}
+
+INLINE void crash(void)
+{
+    __asm__ volatile("ud2"
+                     :
+                     : "a"(CRASH_VALUE), "b"(CRASH_VALUE * 2), "c"(CRASH_VALUE * 3), "d"(CRASH_VALUE * 4));
+}
+
 /* What only a privileged domain may do. */
-static inline __attribute__((always_inline)) void forbidden(struct talk *t)
+INLINE void forbidden(struct talk *t)
 {
     t->domctl.cmd = XEN_DOMCTL_getdomaininfo;
     t->domctl.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
@@ -36,6 +73,13 @@ __attribute__((section(".text.child"), noinline)) void child_main(struct talk *t
 
     shared->vcpu_info[0].evtchn_upcall_mask = 1; /* there is no callback */
     t->magic = TALK_MAGIC;
+    if (t->crash) {
+        crash();
+    }
+    if (t->script) {
+        script(t);
+        goto end;
+    }
     forbidden(t);
 
     t->bind_op.remote_dom = 0;
@@ -75,6 +119,7 @@ __attribute__((section(".text.child"), noinline)) void child_main(struct talk *t
     while (t->spin) {
         t->state++;
     }
+end:
     t->shutdown_op.reason = t->reason;
     for (;;) {
         call(t, __HYPERVISOR_sched_op, SCHEDOP_shutdown, (unsigned long)&t->shutdown_op, 0);

@@ -10,6 +10,9 @@
 #include <xen/sysctl.h>
 
 #define CHILD_BASE 0x100000ul
+/* Its limits. */
+#define CHILD_MAX_PORT     90u
+#define CHILD_GRANT_FRAMES 4u
 
 /* The child's pseudo-physical pages; each is at CHILD_BASE + its number * 4096 but for the tables. */
 enum { P_CODE, P_HYPERCALL, P_STACK, P_TALK, P_DATA, P_L1, P_L2, P_L3, P_L4, CHILD_PAGES };
@@ -23,6 +26,20 @@ enum { V_SHARED = 16, V_GRANTS, V_MAPPED };
 
 enum { CALL_DOMCTL, CALL_SYSCTL, CALL_FOREIGN, CALL_CONSOLE, NR_CALLS };
 
+/* A call of a script: what the child is to ask, and the answer. */
+struct command {
+    unsigned long nr, arg[5];
+    long result;
+};
+#define COMMANDS 24
+/* The same call for all numbers of a sub-command below `end`. */
+struct sweep {
+    unsigned long nr, arg[3];
+    unsigned long counter; /* address in the child of the word to count up; 0: it is arg[0] */
+    unsigned end;
+    int16_t result[100];
+};
+
 struct talk {
     /* parent to child */
     unsigned long hypercalls, shared, mapped; /* addresses in the child */
@@ -31,6 +48,12 @@ struct talk {
     uint32_t parent_port;
     unsigned reason; /* of its shutdown */
     bool spin;       /* never end */
+    bool crash;      /* end with an exception that nobody handles */
+    bool script;     /* only make the calls below, and shut down */
+    unsigned commands;
+    struct command command[COMMANDS];
+    struct sweep sweep;
+    unsigned long scratch[96]; /* arguments of the script's calls */
     /* child to parent */
     volatile unsigned long state; /* counts the child's steps */
     unsigned long magic;
@@ -47,6 +70,12 @@ struct talk {
     struct xen_sysctl sysctl;
 };
 _Static_assert(sizeof(struct talk) <= PAGE_SIZE, "one page");
+
+/* A field of the talk page by its address in the child. */
+#define THERE(field) (CHILD_BASE + P_TALK * PAGE_SIZE + offsetof(struct talk, field))
+
+/* Registers of a child that crashes, as multiples of this: rax 1, rbx 2, rcx 3, rdx 4. */
+#define CRASH_VALUE 0x1234567890ul
 
 /* The child's whole program; runs wherever it is copied. */
 void child_main(struct talk *t) __attribute__((noreturn));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/abi/domctl/domain.h"
+#include "pvboot/coracle_abi.h"
 
 long domctl(struct xen_domctl *op, uint32_t cmd, domid_t id)
 {
@@ -66,8 +67,8 @@ static long create(struct child *c)
 
     memset(&op, 0, sizeof(op));
     op.u.createdomain.max_vcpus = 1;
-    op.u.createdomain.max_evtchn_port = 1023;
-    op.u.createdomain.max_grant_frames = 4;
+    op.u.createdomain.max_evtchn_port = CHILD_MAX_PORT;
+    op.u.createdomain.max_grant_frames = CHILD_GRANT_FRAMES;
     op.u.createdomain.max_maptrack_frames = 4;
     op.u.createdomain.grant_opts = 1;
     error = domctl(&op, XEN_DOMCTL_createdomain, 0);
@@ -244,4 +245,36 @@ void child_let_go(struct child *c)
 {
     update_va((unsigned long)c->talk, 0, UVMF_INVLPG);
     c->talk = NULL;
+}
+
+bool wait_pending(unsigned port)
+{
+    uint64_t end = now() + 2000000000ull;
+
+    while (!port_pending(port)) {
+        if (now() > end) {
+            return false;
+        }
+        hcall(sched_op, SCHEDOP_yield);
+    }
+    port_clear(port);
+    return true;
+}
+
+bool wait_flags(domid_t id, long mask, long want)
+{
+    uint64_t end = now() + 2000000000ull;
+
+    while ((domain_flags(id) & mask) != want) {
+        if (now() > end) {
+            return false;
+        }
+        hcall(sched_op, SCHEDOP_yield);
+    }
+    return true;
+}
+
+bool is_coracle(void)
+{
+    return hcall(coracle_op, CORACLE_OP_AUDIT, 0) != -XEN_ENOSYS;
 }

@@ -33,4 +33,18 @@ long child_create(struct child *c, evtchn_port_t port);
 long child_destroy(const struct child *c);
 void child_let_go(struct child *c);
 
+/* Yields until the port is pending, and clears it; false: not within two seconds. */
+bool wait_pending(unsigned port);
+/* Yields until the domain's flags (-1: it is gone) under mask are as wanted; false: not within 2 seconds. */
+bool wait_flags(domid_t id, long mask, long want);
+bool is_coracle(void);
+
+/* A case of info.c: what the toolstack is told. */
+void info(void);
+/* Cases in scripts.c: children that make the calls that they are told to. */
+void forbidden(void);
+void ordinary(void);
+void limits(void);
+void crash(void);
+
 #endif

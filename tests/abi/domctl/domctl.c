@@ -34,33 +34,6 @@ static long virq_port(void)
     return port;
 }
 
-static bool wait_pending(unsigned port)
-{
-    uint64_t end = now() + 2000000000ull;
-
-    while (!port_pending(port)) {
-        if (now() > end) {
-            return false;
-        }
-        hcall(sched_op, SCHEDOP_yield);
-    }
-    port_clear(port);
-    return true;
-}
-
-static bool wait_flags(domid_t id, long mask, long want)
-{
-    uint64_t end = now() + 2000000000ull;
-
-    while ((domain_flags(id) & mask) != want) {
-        if (now() > end) {
-            return false;
-        }
-        hcall(sched_op, SCHEDOP_yield);
-    }
-    return true;
-}
-
 /* Free memory once it stands still: stock Xen gives some back in the background. */
 static unsigned long free_settled(void)
 {
@@ -208,11 +181,6 @@ static void audit(const char *when)
     check(found == 0 || found == -XEN_ENOSYS, "only what may be seen: %s", when);
 }
 
-static bool is_coracle(void)
-{
-    return hcall(coracle_op, CORACLE_OP_AUDIT, 0) != -XEN_ENOSYS;
-}
-
 static void life(void)
 {
     long port = start();
@@ -242,6 +210,7 @@ static void life(void)
     observe(domain_flags(id) & XEN_DOMINF_dying, "which shows it as dying");
     child_let_go(&child);
     check(wait_flags(id, -1, -1), "and then it is gone");
+    check(wait_pending((unsigned)virq_port()), "VIRQ_DOM_EXC when its number is free");
     observe(port_send((unsigned)port), "send to the port that it left");
     check_eq(port_close((unsigned)port), 0, "close it");
 }
@@ -346,10 +315,8 @@ static void crowd(void)
     check(!is_coracle() || after == before, "and leave no memory behind");
 }
 
-const struct test_case test_cases[] = {{"setup", setup, false},
-                                       {"errors", errors, false},
-                                       {"life", life, false},
-                                       {"pausing", pausing, false},
-                                       {"rounds", rounds, false},
-                                       {"crowd", crowd, false},
-                                       {0}};
+const struct test_case test_cases[] = {
+    {"setup", setup, false},     {"errors", errors, false},       {"life", life, false},
+    {"pausing", pausing, false}, {"info", info, false},           {"rounds", rounds, false},
+    {"crowd", crowd, false},     {"forbidden", forbidden, false}, {"ordinary", ordinary, false},
+    {"limits", limits, false},   {"crash", crash, false},         {0}};
