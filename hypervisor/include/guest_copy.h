@@ -53,7 +53,7 @@ int raw_clear(void *dst, size_t n);
     {                                                                                                        \
         uint##bits##_t value = 0;                                                                            \
                                                                                                              \
-        __asm__ goto(MAY_FAULT : "=r"(value) : "m"(*(const uint##bits##_t *)from) : : fault);                \
+        __asm__ volatile goto(MAY_FAULT : "=r"(value) : "m"(*(const uint##bits##_t *)from) : : fault);       \
         *to = value;                                                                                         \
         return true;                                                                                         \
     fault:                                                                                                   \
@@ -61,7 +61,7 @@ int raw_clear(void *dst, size_t n);
     }                                                                                                        \
     GUEST_INLINE bool guest_write_##bits(void *to, uint##bits##_t value)                                     \
     {                                                                                                        \
-        __asm__ goto(MAY_FAULT : "=m"(*(uint##bits##_t *)to) : "r"(value) : : fault);                        \
+        __asm__ volatile goto(MAY_FAULT : "=m"(*(uint##bits##_t *)to) : "r"(value) : : fault);               \
         return true;                                                                                         \
     fault:                                                                                                   \
         return false;                                                                                        \
