@@ -12,6 +12,7 @@
 
 #define DYNAMIC   (VECTOR_DYNAMIC_LAST - VECTOR_DYNAMIC_FIRST + 1)
 #define STOP_SPIN 1000000u
+#define NO_GSI    ~0u /* the vector's owner knows */
 
 static struct {
     irq_handler fn; /* NULL: free; set last */
@@ -24,29 +25,56 @@ static bool stopping;    /* machine_stop_others() was called */
 static uint32_t stopped; /* processors that obeyed; atomic */
 static uint64_t spurious;
 
+static uint8_t take(irq_handler fn, void *data, unsigned gsi)
+{
+    for (unsigned i = 0; i < DYNAMIC; i++) {
+        if (!slot[i].fn && i != VECTOR_GUEST_INT80 - VECTOR_DYNAMIC_FIRST) {
+            slot[i].data = data;
+            slot[i].gsi = gsi;
+            slot[i].count = 0;
+            __atomic_store_n(&slot[i].fn, fn, __ATOMIC_RELEASE);
+            return (uint8_t)(VECTOR_DYNAMIC_FIRST + i);
+        }
+    }
+    return 0;
+}
+
+uint8_t irq_vector_take(irq_handler fn, void *data)
+{
+    return take(fn, data, NO_GSI);
+}
+
+void irq_vector_free(uint8_t vector)
+{
+    __atomic_store_n(&slot[vector - VECTOR_DYNAMIC_FIRST].fn, NULL, __ATOMIC_RELEASE);
+}
+
+bool irq_is_ours(unsigned gsi)
+{
+    unsigned i = 0;
+
+    while (i < DYNAMIC && !(slot[i].fn && slot[i].gsi == gsi)) {
+        i++;
+    }
+    return i < DYNAMIC;
+}
+
 int irq_bind(unsigned gsi, irq_handler fn, void *data)
 {
-    unsigned free = DYNAMIC;
+    uint8_t vector;
 
     gsi = gsi < 16 ? ioapic_gsi_of(gsi) : gsi;
     if (!ioapic_has(gsi)) {
         return -EINVAL;
     }
-    for (unsigned i = 0; i < DYNAMIC; i++) {
-        if (slot[i].fn && slot[i].gsi == gsi) {
-            return -EBUSY;
-        }
-        if (!slot[i].fn && free == DYNAMIC) {
-            free = i;
-        }
+    if (irq_is_ours(gsi)) {
+        return -EBUSY;
     }
-    if (free == DYNAMIC) {
+    vector = take(fn, data, gsi);
+    if (!vector) {
         return -ENOSPC;
     }
-    slot[free].data = data;
-    slot[free].gsi = gsi;
-    __atomic_store_n(&slot[free].fn, fn, __ATOMIC_RELEASE);
-    ioapic_route(gsi, (uint8_t)(VECTOR_DYNAMIC_FIRST + free), this_cpu()->apic_id);
+    ioapic_route(gsi, vector, this_cpu()->apic_id);
     return 0;
 }
 
@@ -127,8 +155,8 @@ static void dump_interrupts(void)
 {
     for (unsigned i = 0; i < DYNAMIC; i++) {
         if (slot[i].fn) {
-            log_print(LOG_ERR, "vector 0x%x: interrupt %u, %lu times", VECTOR_DYNAMIC_FIRST + i, slot[i].gsi,
-                      slot[i].count);
+            log_print(LOG_ERR, "vector 0x%x: %s %d, %lu times", VECTOR_DYNAMIC_FIRST + i,
+                      slot[i].gsi == NO_GSI ? "a domain's" : "interrupt", (int)slot[i].gsi, slot[i].count);
         }
     }
     log_print(LOG_ERR, "spurious interrupts: %lu", spurious);

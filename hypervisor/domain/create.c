@@ -12,6 +12,7 @@
 #include "hypervisor/include/event.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/grant.h"
+#include "hypervisor/include/io_rights.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/sched.h"
@@ -184,6 +185,7 @@ static void domain_free(struct domain *d)
         grant_destroy_domain(d);
     }
     event_destroy_domain(d);
+    io_rights_free(d);
     if (d->shared_mfn.v) {
         frame_free_shared(d, d->shared_mfn);
     }

@@ -14,6 +14,7 @@
 #include "hypervisor/include/grant.h"
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/map.h"
+#include "hypervisor/include/pirq.h"
 #include "hypervisor/include/sched.h"
 #include "hypervisor/mm/frame_internal.h"
 #include "hypervisor/pv/pv.h"
@@ -201,6 +202,12 @@ static int ports_close(struct domain *d)
     return event_close_all(d, &d->kill_next);
 }
 
+static int pirqs_release(struct domain *d)
+{
+    pirq_destroy_domain(d);
+    return 0;
+}
+
 static int vcpus_release(struct domain *d)
 {
     int rc = table_drop(d, &d->dying_table);
@@ -209,8 +216,8 @@ static int vcpus_release(struct domain *d)
 }
 
 /* In order: nothing runs, nobody new finds anything, then what is held goes, and memory last. */
-static int (*const stages[])(struct domain *) = {stop_all,    wait_all,      mappings_release,
-                                                 ports_close, vcpus_release, frames_release};
+static int (*const stages[])(struct domain *) = {stop_all,      wait_all,      mappings_release, ports_close,
+                                                 pirqs_release, vcpus_release, frames_release};
 
 int domain_kill(struct domain *d)
 {

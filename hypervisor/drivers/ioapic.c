@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/include/acpi.h"
+#include "hypervisor/include/errno.h"
 #include "hypervisor/include/ioport.h"
 #include "hypervisor/include/log.h"
 #include "hypervisor/include/map.h"
@@ -20,9 +21,18 @@
 #define PIC2_DATA    0xa1
 #define PIC_VECTOR   0x20 /* where spurious interrupts of a masked PIC may still come in: 0x27 and 0x2f */
 
+#define PINS_MAX 256u
+
+struct pin {
+    uint32_t word; /* low word of its register as written */
+    bool said;     /* ioapic_setup() */
+};
+
 static struct {
     volatile uint32_t *registers;
+    paddr_t base;
     unsigned first, pins;
+    struct pin *pin;
 } unit[ACPI_IOAPICS];
 static unsigned nr_units;
 
@@ -53,6 +63,31 @@ static void pics_off(void)
     outb(PIC2_DATA, 0xff);
 }
 
+static const struct acpi_override *override_of(unsigned gsi)
+{
+    for (unsigned i = 0; i < acpi.nr_overrides; i++) {
+        if (acpi.override[i].gsi == gsi) {
+            return &acpi.override[i];
+        }
+    }
+    return NULL;
+}
+
+/* All pins masked, as ACPI or convention describes their lines. false: no memory. */
+static bool pins_init(unsigned u)
+{
+    unit[u].pin = heap_alloc(PINS_MAX * sizeof(struct pin), NULL);
+    for (unsigned i = 0; unit[u].pin && i < unit[u].pins; i++) {
+        unsigned gsi = unit[u].first + i;
+        const struct acpi_override *o = override_of(gsi);
+        bool level = o ? o->level : gsi >= 16, low = o ? o->active_low : gsi >= 16;
+
+        unit[u].pin[i].word = PIN_MASKED | (level ? PIN_LEVEL : 0) | (low ? PIN_LOW : 0);
+        io_write(u, IO_PIN(i), unit[u].pin[i].word);
+    }
+    return unit[u].pin != NULL;
+}
+
 void ioapic_init(void)
 {
     pics_off();
@@ -72,21 +107,13 @@ void ioapic_init(void)
         }
         unit[nr_units].first = acpi.ioapic[i].gsi_base;
         unit[nr_units].pins = (version >> 16 & 0xff) + 1;
-        for (unsigned pin = 0; pin < unit[nr_units].pins; pin++) {
-            io_write(nr_units, IO_PIN(pin), PIN_MASKED);
+        unit[nr_units].base = acpi.ioapic[i].base;
+        if (!pins_init(nr_units)) {
+            log_warn("ioapic: no memory for the one at 0x%lx", acpi.ioapic[i].base);
+            continue;
         }
         nr_units++;
     }
-}
-
-static const struct acpi_override *override_of(unsigned gsi)
-{
-    for (unsigned i = 0; i < acpi.nr_overrides; i++) {
-        if (acpi.override[i].gsi == gsi) {
-            return &acpi.override[i];
-        }
-    }
-    return NULL;
 }
 
 unsigned ioapic_gsi_of(unsigned irq)
@@ -114,14 +141,83 @@ bool ioapic_has(unsigned gsi)
     return unit_of(gsi) < nr_units;
 }
 
+static struct pin *pin_of(unsigned gsi)
+{
+    unsigned u = unit_of(gsi);
+
+    return &unit[u].pin[gsi - unit[u].first];
+}
+
+static void pin_write(unsigned gsi)
+{
+    unsigned u = unit_of(gsi);
+
+    io_write(u, IO_PIN(gsi - unit[u].first), pin_of(gsi)->word);
+}
+
+unsigned ioapic_gsis(void)
+{
+    unsigned end = 0;
+
+    for (unsigned u = 0; u < nr_units; u++) {
+        end = MAX(end, unit[u].first + unit[u].pins);
+    }
+    return end;
+}
+
+int ioapic_setup(unsigned gsi, bool level, bool low)
+{
+    struct pin *pin = ioapic_has(gsi) ? pin_of(gsi) : NULL;
+
+    if (!pin || pin->said) {
+        return pin ? -EEXIST : -EINVAL;
+    }
+    pin->said = true;
+    pin->word = (pin->word & ~(PIN_LEVEL | PIN_LOW)) | (level ? PIN_LEVEL : 0) | (low ? PIN_LOW : 0);
+    pin_write(gsi);
+    return 0;
+}
+
+bool ioapic_is_level(unsigned gsi)
+{
+    return pin_of(gsi)->word & PIN_LEVEL;
+}
+
+void ioapic_target(unsigned gsi, uint32_t apic_id)
+{
+    unsigned u = unit_of(gsi);
+
+    io_write(u, IO_PIN(gsi - unit[u].first) + 1, apic_id << 24);
+}
+
 void ioapic_route(unsigned gsi, uint8_t vector, uint32_t apic_id)
 {
-    unsigned u = unit_of(gsi), pin = gsi - unit[u].first;
-    const struct acpi_override *o = override_of(gsi);
-    /* ISA's interrupts are edges, active high; PCI's, above them, levels, active low; an override may say
-     * otherwise. */
-    bool level = o ? o->level : gsi >= 16, low = o ? o->active_low : gsi >= 16;
+    struct pin *pin = pin_of(gsi);
 
-    io_write(u, IO_PIN(pin) + 1, apic_id << 24);
-    io_write(u, IO_PIN(pin), vector | (level ? PIN_LEVEL : 0) | (low ? PIN_LOW : 0));
+    ioapic_target(gsi, apic_id);
+    pin->word = (pin->word & (PIN_LEVEL | PIN_LOW)) | vector;
+    pin_write(gsi);
+}
+
+void ioapic_mask(unsigned gsi, bool masked)
+{
+    struct pin *pin = pin_of(gsi);
+
+    pin->word = (pin->word & ~PIN_MASKED) | (masked ? PIN_MASKED : 0);
+    pin_write(gsi);
+}
+
+int ioapic_read(paddr_t base, uint32_t reg, uint32_t *value, unsigned *pin_gsi)
+{
+    *pin_gsi = ~0u;
+    for (unsigned u = 0; u < nr_units; u++) {
+        if (unit[u].base == base) {
+            *value = io_read(u, reg);
+            if (reg >= IO_PIN(0) && reg < IO_PIN(unit[u].pins) && !(reg & 1)) {
+                *pin_gsi = unit[u].first + (reg - IO_PIN(0)) / 2;
+            }
+            return 0;
+        }
+    }
+    return -EINVAL;
 }

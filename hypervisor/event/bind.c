@@ -5,6 +5,7 @@
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/hypercall.h"
+#include "hypervisor/include/pirq.h"
 
 #define CLOSE_BATCH 64u /* ports between two preemption points */
 
@@ -166,6 +167,13 @@ int event_close(struct domain *d, uint32_t port)
 
     lock_two_domains(d, other);
     e = port_find(d, port);
+    if (e && e->state == PORT_PIRQ) {
+        unlock_two_domains(d, other);
+        if (peer) {
+            domain_put(peer);
+        }
+        return pirq_close(d, port) == 0 ? 0 : -EINVAL; /* its lock comes first */
+    }
     /* Closed and bound anew in between, with yet another peer: as if we had come while it was closed. */
     if (e && port_bound(e) && (e->state != PORT_INTERDOMAIN || e->remote == d || e->remote == other)) {
         close_locked(d, port, e);
@@ -233,6 +241,10 @@ static void fill_status(struct evtchn_status *op, const struct evtchn *e)
     case PORT_IPI:
         op->status = EVTCHNSTAT_ipi;
         break;
+    case PORT_PIRQ:
+        op->status = EVTCHNSTAT_pirq;
+        op->u.pirq = e->pirq;
+        break;
     default:
         op->status = EVTCHNSTAT_closed;
         break;
@@ -266,6 +278,7 @@ int event_bind_vcpu(uint32_t port, uint32_t vcpu)
 {
     struct domain *d = current_domain();
     struct evtchn *e;
+    bool is_pirq = false;
     int ret = -EINVAL;
 
     if (!domain_vcpu(d, vcpu)) {
@@ -273,12 +286,16 @@ int event_bind_vcpu(uint32_t port, uint32_t vcpu)
     }
     spin_lock(&d->event_lock);
     e = port_find(d, port);
-    if (e && (e->state == PORT_UNBOUND || e->state == PORT_INTERDOMAIN ||
+    if (e && (e->state == PORT_UNBOUND || e->state == PORT_INTERDOMAIN || e->state == PORT_PIRQ ||
               (e->state == PORT_VIRQ && virq_is_global(e->virq)))) {
         write_once(e->vcpu, (uint16_t)vcpu);
+        is_pirq = e->state == PORT_PIRQ;
         ret = 0;
     }
     spin_unlock(&d->event_lock);
+    if (is_pirq) {
+        pirq_retarget(d, port);
+    }
     return ret;
 }
 

@@ -24,6 +24,7 @@ enum port_state {
     PORT_INTERDOMAIN,
     PORT_VIRQ,
     PORT_IPI,
+    PORT_PIRQ, /* event/pirq.c */
 };
 
 struct evtchn {
@@ -34,6 +35,7 @@ struct evtchn {
     union {
         struct domain *remote; /* PORT_INTERDOMAIN */
         domid_t remote_id;     /* PORT_UNBOUND: who may bind it */
+        uint32_t pirq;         /* PORT_PIRQ */
     };
 };
 _Static_assert(sizeof(struct evtchn) == 16, "1 KiB a bucket");

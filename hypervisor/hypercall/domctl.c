@@ -8,6 +8,9 @@
 #include "hypervisor/domain/create.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
+#include "hypervisor/include/io_rights.h"
+#include "hypervisor/include/pirq.h"
+#include "hypervisor/include/platform.h"
 #include "hypervisor/include/sched.h"
 #include "hypervisor/include/string.h"
 
@@ -148,6 +151,42 @@ static long set_time_offset(struct domain *d, struct xen_domctl *op, bool *copy)
     return 0;
 }
 
+static long irq_permission(struct domain *d, struct xen_domctl *op, bool *copy)
+{
+    (void)copy;
+    return pirq_permit(d, op->u.irq_permission.pirq, op->u.irq_permission.allow_access);
+}
+
+/* first..first+count-1, which the caller must have itself. */
+static long permission(struct domain *d, enum io_kind kind, uint64_t first, uint64_t count, uint64_t limit,
+                       bool allow)
+{
+    if (count == 0 || first > limit || count - 1 > limit - first) {
+        return -EINVAL;
+    }
+    if (!io_allowed(current_domain(), kind, first, first + count - 1)) {
+        return -EPERM;
+    }
+    return io_allow(d, kind, first, first + count - 1, allow);
+}
+
+static long iomem_permission(struct domain *d, struct xen_domctl *op, bool *copy)
+{
+    const struct xen_domctl_iomem_permission *p = &op->u.iomem_permission;
+
+    (void)copy;
+    return permission(d, IO_FRAMES, p->first_mfn, p->nr_mfns,
+                      (1ul << (cpu_features.phys_bits - PAGE_SHIFT)) - 1, p->allow_access);
+}
+
+static long ioport_permission(struct domain *d, struct xen_domctl *op, bool *copy)
+{
+    const struct xen_domctl_ioport_permission *p = &op->u.ioport_permission;
+
+    (void)copy;
+    return permission(d, IO_PORTS, p->first_port, p->nr_ports, 0xffff, p->allow_access);
+}
+
 static domctl_fn *const table[] = {
     [XEN_DOMCTL_createdomain] = domctl_create,
     [XEN_DOMCTL_destroydomain] = destroy,
@@ -164,6 +203,9 @@ static domctl_fn *const table[] = {
     [XEN_DOMCTL_setvcpuaffinity] = domctl_set_affinity,
     [XEN_DOMCTL_getvcpuaffinity] = domctl_get_affinity,
     [XEN_DOMCTL_setdomainhandle] = set_handle,
+    [XEN_DOMCTL_irq_permission] = irq_permission,
+    [XEN_DOMCTL_iomem_permission] = iomem_permission,
+    [XEN_DOMCTL_ioport_permission] = ioport_permission,
     [XEN_DOMCTL_hypercall_init] = domctl_hypercall_init,
     [XEN_DOMCTL_settscinfo] = domctl_set_tsc,
     [XEN_DOMCTL_gettscinfo] = domctl_get_tsc,

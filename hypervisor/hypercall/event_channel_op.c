@@ -4,6 +4,7 @@
 #include "hypervisor/event/port.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
+#include "hypervisor/include/pirq.h"
 
 /* The continuation of a reset: the header gives the number away, but defines it for the hypervisor only. */
 #ifndef EVTCHNOP_reset_cont
@@ -74,7 +75,7 @@ static long perform(unsigned cmd, union argument *a, unsigned long arg)
     case EVTCHNOP_bind_ipi:
         return event_bind_ipi(&a->bind_ipi);
     case EVTCHNOP_bind_pirq:
-        return -EINVAL; /* no domain has physical interrupts */
+        return pirq_bind(&a->bind_pirq);
     case EVTCHNOP_close:
         return event_close(current_domain(), a->close.port);
     case EVTCHNOP_status:

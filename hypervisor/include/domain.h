@@ -22,6 +22,8 @@
 
 struct grant_table;
 struct evtchn;
+struct pirq;
+struct io_set;
 
 #define GDT_FRAMES      14
 #define EVTCHN_BUCKETS  64 /* of event ports: EVTCHN_2L_NR_CHANNELS / 64 */
@@ -161,6 +163,9 @@ static inline void *vcpu_fpu(const struct vcpu *v)
     return (void *)((unsigned long)v->ctx + VCPU_FPU_OFFSET);
 }
 
+/* What of the machine a domain may use (io_rights.h). */
+enum io_kind { IO_PORTS, IO_FRAMES, IO_IRQS, IO_KINDS };
+
 enum domain_state { DOMAIN_BUILDING, DOMAIN_ALIVE, DOMAIN_SHUTDOWN, DOMAIN_DYING, DOMAIN_DEAD };
 
 #define VM_ASSIST_VALID                                                                                      \
@@ -220,6 +225,14 @@ struct domain {
     uint64_t inbox_sel;                    /* atomic: words of inbox that have bits */
     /* atomic: events that other domains sent, not yet in the shared info */
     uint64_t inbox[EVTCHN_2L_NR_CHANNELS / 64];
+
+    /* LOCK_PIRQ: physical interrupts, see event/pirq.c. */
+    struct pirq *pirqs;   /* pirq_count() of them, once it has any */
+    mfn_t pirq_eoi_map;   /* its page of bits for which it must say eoi; mfn(0): none */
+    bool pirq_eoi_unmask; /* an eoi unmasks the port, too */
+
+    /* LOCK_RIGHTS: exceptions to what it may use of the machine; NULL: none. */
+    struct io_set *io_set[IO_KINDS];
 
     /* Grants: see grant/grant.h. */
     struct grant_table *grants;

@@ -11,7 +11,9 @@
  *   LOCK_GRANT           grant table of a domain    active entries, maptrack; two of them in domid order
  *   LOCK_PAGE            domain.page_lock           page-table contents and page types of a domain's frames
  *   LOCK_PAGE_LIST       domain.list_lock           list and count of a domain's frames
+ *   LOCK_PIRQ            physical interrupts        domains' tables of them, lines, IO-APICs, messages
  *   LOCK_EVENT           domain.event_lock          ports; two of them in domid order
+ *   LOCK_RIGHTS          rights to devices
  *   LOCK_SLAB            small objects of the heap
  *   LOCK_VMAP            heap mappings
  *   LOCK_HEAP            frame allocator
@@ -30,7 +32,9 @@ enum lock_rank {
     LOCK_GRANT,
     LOCK_PAGE,
     LOCK_PAGE_LIST,
+    LOCK_PIRQ,
     LOCK_EVENT,
+    LOCK_RIGHTS,
     LOCK_SLAB,
     LOCK_VMAP,
     LOCK_HEAP,

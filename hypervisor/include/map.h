@@ -27,6 +27,9 @@ void *remap_frame(const void *p, mfn_t m);
 #include "hypervisor/include/map_window.h"
 #endif
 
+/* The same for device registers, uncached: a frame of which device_frame_ok() is true. */
+volatile void *map_device(mfn_t m);
+
 /* Enter and leave a private section; they nest by passing the result of the one to the other. */
 struct domain *private_enter(void);
 void private_leave(struct domain *before);

@@ -73,7 +73,8 @@ void apic_timer_set(uint64_t when);
 
 /* Vectors. The guest may use int $n for any n: these gates have DPL 0. */
 #define VECTOR_DYNAMIC_FIRST 0x30
-#define VECTOR_DYNAMIC_LAST  0x7f /* 0x80 is the guests' INT 0x80 */
+#define VECTOR_DYNAMIC_LAST  0xef
+#define VECTOR_GUEST_INT80   0x80 /* among them, but the guests' */
 #define VECTOR_HAZARD        0xf0 /* look at your hazards */
 #define VECTOR_FLUSH         0xf1 /* HAZARD_FLUSH is set: answer now */
 #define VECTOR_TIMER         0xf2
@@ -85,6 +86,14 @@ void apic_timer_set(uint64_t when);
 typedef void (*irq_handler)(void *data);
 /* Routes a legacy/global interrupt (GSI) to a handler. 0, -EINVAL, -EBUSY, -ENOSPC. */
 int irq_bind(unsigned gsi, irq_handler fn, void *data);
+/* Is gsi bound to one of the hypervisor's own handlers? */
+bool irq_is_ours(unsigned gsi);
+/*
+ * A vector for a message or a line that the caller programs itself; 0: none is free. Callers serialize
+ * (LOCK_PIRQ). irq_vector_free: an interrupt that is still under way becomes a spurious one.
+ */
+uint8_t irq_vector_take(irq_handler fn, void *data);
+void irq_vector_free(uint8_t vector);
 /* Called by the entry code for vectors >= 0x20. */
 void irq_dispatch(unsigned vector);
 

@@ -11,6 +11,7 @@
 #include "hypervisor/include/debug_key.h"
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
+#include "hypervisor/include/io_rights.h"
 #include "hypervisor/include/log.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/mm/debug_walk.h"
@@ -143,10 +144,10 @@ static bool is_granted(const struct domain *d, mfn_t m)
     return false;
 }
 
-static bool guest_page_ok(const struct domain *d, mfn_t m)
+static bool guest_page_ok(struct domain *d, mfn_t m)
 {
     return owned(m, d->id) ||
-           (is_device(m) ? d->privileged
+           (is_device(m) ? io_allowed(d, IO_FRAMES, m.v, m.v)
                          : !owned(m, DOMID_HYPERVISOR) && (d->privileged || is_granted(d, m)));
 }
 

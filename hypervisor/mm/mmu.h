@@ -33,6 +33,9 @@ enum entry_change {
 int l1_entry_update(struct domain *pt_owner, struct domain *pg_owner, uint64_t *slot, uint64_t old,
                     uint64_t e, enum entry_change how);
 
+/* Is m a frame of a device's registers, and not one that the hypervisor keeps for itself? */
+bool device_frame_ok(mfn_t m);
+
 /*
  * Remembers that table m, whose references the caller holds, is to be torn down before the next MMU call of v
  * goes on.

@@ -2,6 +2,7 @@
 /* See pt_entry.h. */
 #include "hypervisor/include/acpi.h"
 #include "hypervisor/include/errno.h"
+#include "hypervisor/include/io_rights.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/mm/frame_count.h"
 #include "hypervisor/mm/mmu.h"
@@ -49,17 +50,23 @@ static bool device_is_ours(mfn_t m)
     return cpu_features.amd && m.v >= HT_FIRST && m.v <= HT_LAST;
 }
 
-/* An entry whose frame could not be had: is it a device's, and may it be? */
-static int device_entry_get(const struct domain *owner, uint64_t *e)
+bool device_frame_ok(mfn_t m)
 {
-    if (!is_device_frame(pte_mfn(*e))) {
+    return is_device_frame(m) && !device_is_ours(m) && !(m.v >> (cpu_features.phys_bits - PAGE_SHIFT));
+}
+
+/* An entry whose frame could not be had: is it a device's, and may it be? */
+static int device_entry_get(struct domain *owner, uint64_t *e)
+{
+    mfn_t m = pte_mfn(*e);
+
+    if (!is_device_frame(m)) {
         return -EBUSY;
     }
-    if (pte_mfn(*e).v == FRAME_MASK_INVALID) {
+    if (m.v == FRAME_MASK_INVALID) {
         return -EINVAL;
     }
-    if (!owner->privileged || device_is_ours(pte_mfn(*e)) ||
-        pte_mfn(*e).v >> (cpu_features.phys_bits - PAGE_SHIFT)) {
+    if (!device_frame_ok(m) || !io_allowed(owner, IO_FRAMES, m.v, m.v)) {
         return -EPERM;
     }
     *e = (*e | PTE_US) & ~PTE_G;
@@ -73,7 +80,8 @@ static inline int l1_get(struct domain *owner, struct domain *pg_owner, uint64_t
 {
     mfn_t m = pte_mfn(*e);
 
-    if (unlikely(*e & ~guest_l1_allowed) && (!owner->privileged || (*e & ~(guest_l1_allowed | CACHE_BITS)))) {
+    if (unlikely(*e & ~guest_l1_allowed) &&
+        ((!owner->privileged && !owner->io_set[IO_FRAMES]) || (*e & ~(guest_l1_allowed | CACHE_BITS)))) {
         return -EINVAL;
     }
     if (unlikely(pg_owner->id == DOMID_IO || mapping_get(m, pg_owner->id, *e & PTE_RW) != 0)) {

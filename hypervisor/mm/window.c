@@ -6,6 +6,7 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/mm/paging.h"
+#include "hypervisor/mm/pte.h"
 
 uint64_t window_flags;
 
@@ -26,6 +27,19 @@ void window_select(const struct vcpu *v)
     cpu->space = v->domain;
     cpu->window_ptes = v->window_ptes;
     cpu->windows = VCPU_BLOCK(v->id) + VCPU_WINDOW_PAGE * PAGE_SIZE;
+}
+
+volatile void *map_device(mfn_t m)
+{
+    struct percpu *cpu = this_cpu();
+    unsigned i = (unsigned)__builtin_ctz(cpu->window_free);
+
+    if (cpu->window_free == 0) {
+        window_panic(m);
+    }
+    cpu->window_free &= cpu->window_free - 1;
+    cpu->window_ptes[i] = mfn_to_paddr(m) | window_flags | PTE_PCD | PTE_PWT;
+    return (void *)(cpu->windows + i * PAGE_SIZE);
 }
 
 struct domain *private_enter(void)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Port input and output. A guest needs two permissions: its own kernel's (virtual IOPL, or its bitmap of
- * ports), without which it gets #GP; and the machine's, without which it reads ones and writes nowhere. The
- * privileged domain has all ports but those that the hypervisor uses itself. Two register pairs are shared
- * with it by latching its index: PCI's configuration mechanism 1 and the CMOS clock.
+ * ports), without which it gets #GP; and the machine's (io_rights.h), without which it reads ones and writes
+ * nowhere. Nobody has those that the hypervisor uses itself. Two register pairs are shared with the
+ * privileged domain by latching its index: PCI's configuration mechanism 1 and the CMOS clock.
  */
+#include "hypervisor/drivers/pci.h"
 #include "hypervisor/include/acpi.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
+#include "hypervisor/include/io_rights.h"
 #include "hypervisor/include/ioport.h"
 #include "hypervisor/include/msr.h"
 #include "hypervisor/include/platform.h"
@@ -17,14 +19,12 @@
 #include "hypervisor/pv/emulate.h"
 #include "hypervisor/pv/pv.h"
 
-#define PCI_ADDRESS 0xcf8
-#define PCI_DATA    0xcfc
-#define CMOS_INDEX  0x70
-#define CMOS_DATA   0x71
+#define CMOS_INDEX 0x70
+#define CMOS_DATA  0x71
 
 /* What the privileged domain wrote to the index registers last. */
 static struct {
-    struct spinlock lock; /* held for an index and data pair; a leaf: nothing is taken under it */
+    struct spinlock lock; /* held for the clock's index and data; a leaf: nothing is taken under it */
     uint32_t pci_address;
     uint8_t cmos_index;
 } latch = {.lock = SPINLOCK(LOCK_CONSOLE)};
@@ -67,21 +67,17 @@ static void port_out(unsigned port, unsigned size, uint32_t value)
     }
 }
 
-/* A data register behind an index; size bytes within it. write: *value goes out. */
-static void indexed_access(unsigned port, unsigned size, bool write, uint32_t *value)
+static uint32_t cmos_access(bool write, uint32_t value)
 {
     spin_lock(&latch.lock);
-    if (port == CMOS_DATA) {
-        outb(CMOS_INDEX, latch.cmos_index & 0x7f); /* bit 7 would mask NMIs */
-    } else {
-        outl(PCI_ADDRESS, latch.pci_address);
-    }
+    outb(CMOS_INDEX, latch.cmos_index & 0x7f); /* bit 7 would mask NMIs */
     if (write) {
-        port_out(port, size, *value);
+        outb(CMOS_DATA, (uint8_t)value);
     } else {
-        *value = port_in(port, size);
+        value = inb(CMOS_DATA);
     }
     spin_unlock(&latch.lock);
+    return value;
 }
 
 /* One access to a register of the latched pairs, or a byte of the rest. Returns how many bytes it took care
@@ -94,12 +90,12 @@ static unsigned access_part(unsigned port, unsigned size, bool write, uint32_t *
         }
         *value = latch.cmos_index;
     } else if (port == CMOS_DATA) {
-        indexed_access(port, 1, write, value);
+        *value = cmos_access(write, *value);
     } else if (in_range(port, PCI_DATA, 4)) {
         unsigned fits = MIN(size, 4 - (port & 3));
 
         fits = fits == 3 ? 2 : fits;
-        indexed_access(port, fits, write, value);
+        *value = pci_access(latch.pci_address, port & 3, fits, write, *value);
         return fits;
     } else if (is_reserved(port)) {
         *value = ~0u;
@@ -117,16 +113,15 @@ static uint32_t ones(unsigned size)
 }
 
 /* The machine's side of an access that the guest's kernel allows. */
-static uint32_t machine_access(const struct domain *d, unsigned port, unsigned size, bool write,
-                               uint32_t value)
+static uint32_t machine_access(struct domain *d, unsigned port, unsigned size, bool write, uint32_t value)
 {
     bool whole = true;
     uint32_t result = 0;
 
-    if (!d->privileged) {
+    if (!io_allowed(d, IO_PORTS, port, port + size - 1)) {
         return ones(size);
     }
-    if (port == PCI_ADDRESS && size == 4) {
+    if (port == PCI_ADDRESS && size == 4 && d->privileged) {
         if (write) {
             latch.pci_address = value;
         }
@@ -134,6 +129,9 @@ static uint32_t machine_access(const struct domain *d, unsigned port, unsigned s
     }
     for (unsigned i = 0; i < size; i++) {
         whole &= !is_reserved(port + i);
+    }
+    if (!whole && !d->privileged) {
+        return ones(size); /* what is latched or shared is the privileged domain's alone */
     }
     if (whole && write) {
         port_out(port, size, value);

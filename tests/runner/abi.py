@@ -8,7 +8,7 @@ tests/abi/TOPIC/test.conf, when present, lists the boots, one a line; without it
 
     boot NAME [case=WORD] [args="..."] [expect=done|poweroff|reboot|crash|watchdog|unknown] [pattern=REGEX]
               [cpus=1,4] [cpu=MODEL;MODEL...] [memory=64M] [ram=256] [initrd=TEXT] [options="..."] [timeout=60]
-              [input=TEXT, typed when the guest prints a line "# input"]
+              [input=TEXT, typed when the guest prints a line "# input"] [qemu="more of QEMU's options"]
     differs NAME-REGEX  why the answers may differ
 """
 import os
@@ -19,7 +19,7 @@ from .core import Failure, Test
 from .machine import DOMAIN_END, HYPERVISOR_FAULT, boot
 
 DEFAULTS = {'case': '', 'args': '', 'expect': 'done', 'pattern': '', 'cpus': '1', 'cpu': 'qemu64', 'memory': '64M',
-            'ram': '256', 'initrd': '', 'options': '', 'timeout': '60', 'input': ''}
+            'ram': '256', 'initrd': '', 'options': '', 'timeout': '60', 'input': '', 'qemu': ''}
 LINE = re.compile(r'^(ok|not ok|observe|dying|done:) ?(.*)$')
 
 
@@ -109,7 +109,7 @@ def run_on(context, hypervisor, image, keys, cpu, cpus):
     end = DOMAIN_END[hypervisor]['reboot' if expect == 'done' else expect]
     output = boot(context, hypervisor, image, ('%s %s' % (keys['case'], keys['args'])).strip(), modules, cpu=cpu,
                   cpus=cpus, ram=int(keys['ram']), memory=keys['memory'], options=keys['options'],
-                  timeout=float(keys['timeout']), until=end, typed=keys['input'])
+                  timeout=float(keys['timeout']), until=end, typed=keys['input'], qemu=shlex.split(keys['qemu']))
     report = Report(output.text)
     problems = report.judge(expect)
     if output.ended == 'timeout':
