@@ -48,9 +48,9 @@ $(BUILD)/xen/xen-4.17:
 	$(Q)toolstack/deps/fetch-xen $@
 test test-abi test-system $(if $(filter no,$(XEN)),,bench): $(XEN_KERNEL)
 
-$(BUILD)/linux/vmlinux:
+$(BUILD)/linux/vmlinux $(BUILD)/linux/modules &:
 	$(call say,FETCH,Debian kernel and busybox as a foreign guest)
 	$(Q)toolstack/deps/fetch-linux $(@D)
-test test-system: $(BUILD)/linux/vmlinux
+test test-system: $(BUILD)/linux/vmlinux $(BUILD)/linux/modules
 
 fetch_source = DEPS_WORK=$(BUILD)/deps/apt toolstack/deps/fetch-source $(1) $(2) $(3)
