@@ -158,10 +158,9 @@ static long irq_permission(struct domain *d, struct xen_domctl *op, bool *copy)
 }
 
 /* first..first+count-1, which the caller must have itself. */
-static long permission(struct domain *d, enum io_kind kind, uint64_t first, uint64_t count, uint64_t limit,
-                       bool allow)
+static long permission(struct domain *d, enum io_kind kind, uint64_t first, uint64_t count, bool allow)
 {
-    if (count == 0 || first > limit || count - 1 > limit - first) {
+    if (count == 0 || first + count - 1 < first) {
         return -EINVAL;
     }
     if (!io_allowed(current_domain(), kind, first, first + count - 1)) {
@@ -175,8 +174,11 @@ static long iomem_permission(struct domain *d, struct xen_domctl *op, bool *copy
     const struct xen_domctl_iomem_permission *p = &op->u.iomem_permission;
 
     (void)copy;
-    return permission(d, IO_FRAMES, p->first_mfn, p->nr_mfns,
-                      (1ul << (cpu_features.phys_bits - PAGE_SHIFT)) - 1, p->allow_access);
+    if (p->first_mfn + p->nr_mfns > p->first_mfn &&
+        (p->first_mfn + p->nr_mfns - 1) >> (cpu_features.phys_bits - PAGE_SHIFT)) {
+        return -EPERM;
+    }
+    return permission(d, IO_FRAMES, p->first_mfn, p->nr_mfns, p->allow_access);
 }
 
 static long ioport_permission(struct domain *d, struct xen_domctl *op, bool *copy)
@@ -184,7 +186,9 @@ static long ioport_permission(struct domain *d, struct xen_domctl *op, bool *cop
     const struct xen_domctl_ioport_permission *p = &op->u.ioport_permission;
 
     (void)copy;
-    return permission(d, IO_PORTS, p->first_port, p->nr_ports, 0xffff, p->allow_access);
+    return (uint64_t)p->first_port + p->nr_ports > 0x10000
+               ? -EINVAL
+               : permission(d, IO_PORTS, p->first_port, p->nr_ports, p->allow_access);
 }
 
 static domctl_fn *const table[] = {

@@ -13,7 +13,7 @@
 #define HT_LAST            0xffffffful
 #define FRAME_MASK_INVALID (PTE_ADDR >> PAGE_SHIFT) /* what a guest's INVALID_MFN becomes in an entry */
 
-/* Cache attributes: only the privileged may set them, and only for devices. */
+/* Cache attributes: only for devices, and by who may have any. */
 #define CACHE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
 
 uint64_t guest_l1_allowed = GUEST_PTE_COMMON | PTE_G | PTE_NX | PTE_ADDR;

@@ -86,6 +86,19 @@ void panic(const char *fmt, ...)
     abort();
 }
 
+void *heap_alloc(size_t n, struct domain *d)
+{
+    (void)d;
+    return calloc(1, n);
+}
+
+void heap_free(void *p, size_t n, struct domain *d)
+{
+    (void)n;
+    (void)d;
+    free(p);
+}
+
 void spin_lock_wait(struct spinlock *lock, uint16_t ticket)
 {
     (void)lock;

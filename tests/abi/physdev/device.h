@@ -58,8 +58,10 @@ long unmap_pirq(int pirq);
 long bind_pirq(unsigned pirq, unsigned flags, unsigned *port);
 long eoi(unsigned pirq);
 
+/* Cases of the other files: wrong arguments; the books on devices; I/O APICs and the EOI map; rights. */
 void case_errors(void);
 void case_devices(void);
 void case_ioapic(void);
+void case_rights(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Physical interrupts: a device's level and message, the clock's edge; end of interrupt, sharing, unbinding. */
+/* Physical interrupts: a device's level and message, the clock's edge; eoi, unbinding, other vCPUs. */
 #include "tests/abi/physdev/device.h"
 
 static struct evtchn_status status_of(unsigned port)
@@ -291,4 +291,5 @@ const struct test_case test_cases[] = {{"errors", case_errors, false},
                                        {"edge", edge, false},
                                        {"unmapped", unmapped_while_bound, false},
                                        {"moved", moved, true},
+                                       {"rights", case_rights, true},
                                        {0}};
