@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk, whatever its kind. One driver behind it (virtio_blk.c, ahci.c, ...), any number of users in front
+ * of it (backends). Everything runs on the event loop's thread (control/loop.h), callbacks too.
+ *
+ * Requests that the device has no room for wait here, in order. A device that fails, vanishes or does not
+ * answer for BLKDEV_TIMEOUT ends every request with -EIO or -ENODEV, and later ones at once: nobody hangs.
+ */
+#ifndef TOOLSTACK_DEVICE_BLKDEV_H
+#define TOOLSTACK_DEVICE_BLKDEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "toolstack/control/loop.h"
+#include "toolstack/device/dma.h"
+
+#define BLKDEV_NAME    16
+#define BLKDEV_SECTOR  512u           /* the unit of all positions and counts, whatever the device's own is */
+#define BLKDEV_TIMEOUT 30000000000ull /* ns */
+
+enum blk_operation {
+    BLK_READ,    /* from the device into the segments */
+    BLK_WRITE,   /* out of the segments */
+    BLK_FLUSH,   /* what was written before it was submitted is on the medium when it is done */
+    BLK_DISCARD, /* the sectors' contents are no longer needed */
+};
+
+/*
+ * A request. It belongs to the device from blkdev_submit() until done(); so does the memory behind the
+ * segments.
+ */
+struct blk_request {
+    enum blk_operation operation;
+    uint64_t sector;                    /* of 512 bytes */
+    uint64_t count;                     /* sectors; of reads and writes: the segments' length together */
+    const struct dma_segment *segments; /* multiples of 512 bytes, as are their addresses of 4 */
+    unsigned nr_segments;               /* 1..blkdev.max_segments; 0 for flush and discard */
+    /* 0; -EIO the medium or the device failed; -ENODEV it is gone. Once, and never from blkdev_submit(). */
+    void (*done)(struct blk_request *request, int error);
+    struct blk_request *next; /* the device's */
+    uint64_t deadline;        /* the device's */
+    struct blkdev *device;    /* the device's */
+};
+
+struct blkdev_counters {
+    uint64_t reads, writes, flushes, discards, errors; /* requests */
+    uint64_t read_sectors, written_sectors;
+    uint64_t interrupts;
+};
+
+struct blkdev;
+
+/* A driver's side. */
+struct blkdev_ops {
+    /*
+     * Starts a checked request. 0; -EAGAIN no room: it is tried again after the next blkdev_done(); another
+     * error ends the request.
+     */
+    int (*start)(struct blkdev *dev, struct blk_request *request);
+    /* The device does not answer, or is given up: stops its DMA. All requests are forgotten afterwards. */
+    void (*stop)(struct blkdev *dev);
+    void (*remove)(struct blkdev *dev); /* stopped: frees the structure; NULL: it is not ours to free */
+};
+
+struct blkdev {
+    char name[BLKDEV_NAME]; /* vda, sda, hda, nvme0 in the order of discovery */
+    const char *driver;     /* "virtio-blk", "ahci", ... */
+    uint64_t sectors;       /* capacity, of 512 bytes */
+    uint32_t sector_size;   /* the device's own: requests must be multiples of it, 512 or more */
+    uint32_t max_segments;
+    uint32_t max_sectors; /* of one request */
+    bool read_only;
+    bool can_flush; /* has a write cache: without it a flush is done at once */
+    bool can_discard;
+    bool has_failed;
+    struct blkdev_counters counters;
+    const struct blkdev_ops *ops; /* the driver's */
+    struct blkdev *next;          /* in the list of blkdev_first() */
+    /* private to blkdev.c */
+    struct blk_request *waiting, **waiting_end;
+    struct blk_request *started; /* the driver has them */
+    struct blk_request *finished, **finished_end;
+    struct loop_task finish;
+    struct loop_timer watchdog;
+};
+
+/* The disks that device_init() found (device.h), in order; NULL: none, or no more. */
+struct blkdev *blkdev_first(void);
+/* The disk of that name; NULL: none. */
+struct blkdev *blkdev_find(const char *name);
+
+/*
+ * Submits a request. 0: done() will be called; -ENODEV it has failed; -EROFS; -EINVAL not on sectors, beyond
+ * the end, or the wrong segments; -EOPNOTSUPP no discard. After an error the request is the caller's again
+ * and done() is not called.
+ */
+int blkdev_submit(struct blkdev *dev, struct blk_request *request);
+
+/* For drivers: enters a disk that works; a started request is over; the device is of no use any more. */
+void blkdev_add(struct blkdev *dev);
+void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);
+void blkdev_fail(struct blkdev *dev, int error);
+
+#endif
