@@ -46,7 +46,7 @@ int raw_clear(void *dst, size_t n);
 
 /*
  * guest_read_64, guest_write_64 and so on: one access to guest memory at an address that was checked
- * (guest_range_ok); false: it faulted.
+ * (guest_range_ok); false: it faulted. Volatile: the access may fault, whoever needs what it reads.
  */
 #define GUEST_ACCESS(bits)                                                                                   \
     GUEST_INLINE bool guest_read_##bits(uint##bits##_t *to, const void *from)                                \
@@ -54,6 +54,7 @@ int raw_clear(void *dst, size_t n);
         uint##bits##_t value = 0;                                                                            \
                                                                                                              \
         __asm__ volatile goto(MAY_FAULT : "=r"(value) : "m"(*(const uint##bits##_t *)from) : : fault);       \
+        __asm__(""); /* or gcc 12 takes value from before (its bug 113921) */                                \
         *to = value;                                                                                         \
         return true;                                                                                         \
     fault:                                                                                                   \
