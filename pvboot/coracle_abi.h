@@ -65,4 +65,11 @@ struct coracle_text {
     uint64_t start, end; /* virtual addresses in the domain */
 };
 
+/*
+ * For tests: how many words on the stacks of all processors have the same upper 48 bits as the complement of
+ * arg. A guest that carries marks in its registers finds 0. -EPERM: the domain is not privileged. Since
+ * version 2.
+ */
+#define CORACLE_OP_STACKS 6
+
 #endif

@@ -24,6 +24,9 @@ void asm_offsets(void)
     OFFSET(VCPU_INFO, vcpu, info);
     OFFSET(VCPU_INFO_PENDING, vcpu_info, evtchn_upcall_pending);
     OFFSET(VCPU_INFO_MASK, vcpu_info, evtchn_upcall_mask);
+    OFFSET(REGS_R15, cpu_user_regs, r15);
+    OFFSET(REGS_R14, cpu_user_regs, r14);
+    OFFSET(REGS_R13, cpu_user_regs, r13);
     OFFSET(REGS_R12, cpu_user_regs, r12);
     OFFSET(REGS_RBP, cpu_user_regs, rbp);
     OFFSET(REGS_RBX, cpu_user_regs, rbx);

@@ -66,6 +66,27 @@
     popq %rdi
 .endm
 
+/*
+ * The registers that C functions keep, and so may push: the guest's values shall not get onto our stack,
+ * which every address space shows. All others are written before they are used, or are a call's arguments.
+ */
+.macro forget_registers
+    xorl %ebx, %ebx
+    xorl %ebp, %ebp
+    xorl %r12d, %r12d
+    xorl %r13d, %r13d
+    xorl %r14d, %r14d
+    xorl %r15d, %r15d
+.endm
+
+/* As pop_registers, and nothing of them stays on the stack. */
+.macro pop_registers_wiping
+    .irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+    popq %\register
+    movq $0, -8(%rsp)
+    .endr
+.endm
+
 /* Copied into each processor's block (cpu/percpu.c); LSTAR, CSTAR and SYSENTER_EIP point into the copy. */
     .section .entry.text, "ax"
     .globl entry_syscall, entry_syscall32, entry_sysenter
@@ -115,6 +136,9 @@ syscall_common:
     movq CONTEXT_STACK_TOP(%rsp), %rsp
     leaq -STACK_TO_PERCPU(%rsp), %rbx
     movq PERCPU_CURRENT(%rbx), %rbp
+    xorl %r13d, %r13d /* forget_registers, of which three are ours here */
+    xorl %r14d, %r14d
+    xorl %r15d, %r15d
     cmpb $0, VCPU_KERNEL_MODE(%rbp)
     je user_syscall
     cmpq $HYPERCALL_COUNT, %rax
@@ -126,7 +150,7 @@ syscall_common:
     movq %rax, REGS_RAX(%r12)
 /*
  * The short way back of a hypercall: by SYSRET when nothing is pending and the frame is as SYSCALL left it.
- * The call has kept r13 to r15, as C functions do, and rax is its result.
+ * rax is the call's result.
  */
     cmpl $0, PERCPU_HAZARD(%rbx)
     jne exit_slow
@@ -152,6 +176,9 @@ syscall_common:
     movq REGS_R10(%r12), %r10
     movq REGS_RBX(%r12), %rbx
     movq REGS_RBP(%r12), %rbp
+    movq REGS_R13(%r12), %r13
+    movq REGS_R14(%r12), %r14
+    movq REGS_R15(%r12), %r15
     movq REGS_RSP(%r12), %rsp
     movq REGS_R12(%r12), %r12
     sysretq
@@ -169,6 +196,7 @@ user_syscall:
 syscall32_common:
     cld
     push_registers
+    forget_registers
     movq %rsp, %rdi
     movq CONTEXT_STACK_TOP(%rsp), %rsp
     call pv_user_syscall32
@@ -180,6 +208,7 @@ trap_common:
     jz trap_hypervisor
     cld
     push_registers
+    forget_registers
     movq %rsp, %rdi
     movq CONTEXT_STACK_TOP(%rsp), %rsp
     movl REGS_VECTOR(%rdi), %eax
@@ -246,6 +275,7 @@ iret_fault:
     popq -48(%rax) /* the guest's rax, to its place */
     leaq -8(%rax), %rsp
     push_registers rax_there=1
+    forget_registers
     cld
     movq %rsp, %rdi
     movq CONTEXT_STACK_TOP(%rsp), %rsp
@@ -263,19 +293,26 @@ trap_ist:
     jz 1f
     movq PERCPU_REGS_TOP(%rbx), %rdi
     subq $REGS_END, %rdi
-    movq %rdi, %rax
+    movq %rdi, %rdx
     movq %rsp, %rsi
     movl $REGS_END / 8, %ecx
     rep movsq
-    movq %rax, %rdi
+    movq %rsp, %rdi
+    xorl %eax, %eax
+    movl $REGS_END / 8, %ecx
+    rep stosq
+    forget_registers
+    movq %rdx, %rdi
     movq CONTEXT_STACK_TOP(%rdi), %rsp
     movl REGS_VECTOR(%rdi), %eax
     leaq guest_trap_table(%rip), %rcx
     call *(%rcx, %rax, 8)
     jmp exit_to_guest
-1:  movq %rsp, %rdi
+/* It may have struck when the guest's registers were not saved yet, or loaded already. */
+1:  forget_registers
+    movq %rsp, %rdi
     call hypervisor_trap
-    pop_registers
+    pop_registers_wiping
     addq $8, %rsp
     iretq
 

@@ -10,6 +10,13 @@
 
 extern char syscall_common[], syscall32_common[];
 
+/* First page and number of pages. */
+static const uint8_t stacks[][2] = {{PERCPU_NMI_PAGE, 1},
+                                    {PERCPU_DF_PAGE, 1},
+                                    {PERCPU_MC_PAGE, 1},
+                                    {PERCPU_DB_PAGE, 1},
+                                    {PERCPU_STACK_PAGE, PERCPU_STACK_PAGES}};
+
 /* Maps n fresh pages from page number `page` of the block on. */
 static int map_pages(unsigned long block, unsigned page, unsigned n, uint64_t flags)
 {
@@ -25,11 +32,6 @@ static int map_pages(unsigned long block, unsigned page, unsigned n, uint64_t fl
 
 int percpu_create(unsigned cpu, uint32_t apic_id)
 {
-    static const uint8_t stacks[][2] = {{PERCPU_NMI_PAGE, 1},
-                                        {PERCPU_DF_PAGE, 1},
-                                        {PERCPU_MC_PAGE, 1},
-                                        {PERCPU_DB_PAGE, 1},
-                                        {PERCPU_STACK_PAGE, PERCPU_STACK_PAGES}};
     unsigned long block = PERCPU_BASE + cpu * (unsigned long)PERCPU_SIZE;
     struct percpu *p = percpu_of(cpu);
     int rc = map_pages(block, PERCPU_DATA_PAGE, PERCPU_DATA_PAGES, PTE_HV_RW | hv_nx);
@@ -65,4 +67,21 @@ int percpu_create(unsigned cpu, uint32_t apic_id)
     memset((void *)(block + PERCPU_GDT_PAGE * PAGE_SIZE), 0, PAGE_SIZE);
     gdt_page_init((uint64_t *)(block + PERCPU_GDT_PAGE * PAGE_SIZE), p->tss);
     return 0;
+}
+
+long percpu_stacks_count(uint64_t complement)
+{
+    long found = 0;
+
+    for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+        for (unsigned i = 0; i < ARRAY_SIZE(stacks); i++) {
+            unsigned long from = PERCPU_BASE + cpu * (unsigned long)PERCPU_SIZE + stacks[i][0] * PAGE_SIZE;
+            unsigned long end = from + stacks[i][1] * PAGE_SIZE;
+
+            for (; from < end; from += sizeof(uint64_t)) {
+                found += (*(const volatile uint64_t *)from ^ complement) >> 16 == ~0ul >> 16;
+            }
+        }
+    }
+    return found;
 }

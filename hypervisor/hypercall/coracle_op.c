@@ -5,6 +5,7 @@
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/mm/debug_walk.h"
+#include "hypervisor/mm/paging.h"
 #include "pvboot/coracle_abi.h"
 
 static long domain_ask(unsigned long arg)
@@ -56,6 +57,8 @@ static long privileged_op(unsigned op, unsigned long arg)
         return domain_ask(arg);
     case CORACLE_OP_TEXT:
         return text_set(arg);
+    case CORACLE_OP_STACKS:
+        return percpu_stacks_count(arg);
     default:
         return arg ? -EINVAL : debug_walk();
     }
@@ -81,6 +84,7 @@ long do_coracle_op(unsigned long op, unsigned long arg)
     case CORACLE_OP_AUDIT:
     case CORACLE_OP_DOMAIN:
     case CORACLE_OP_TEXT:
+    case CORACLE_OP_STACKS:
         return privileged_op((unsigned)op, arg);
     default:
         return -ENOSYS;

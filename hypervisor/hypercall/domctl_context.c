@@ -3,35 +3,32 @@
 #include "hypervisor/hypercall/domctl.h"
 
 #include "hypervisor/domain/create.h"
+#include "hypervisor/hypercall/context_buffer.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/sched.h"
 #include "hypervisor/include/string.h"
 #include "hypervisor/mm/mmu.h"
 
-/* Registers are secrets: none stays on our stack. */
-static void wipe(void *p, size_t n)
+static long set(struct vcpu *v, const struct context_buffer *b)
 {
-    memset(p, 0, n);
-    __asm__ volatile("" ::"r"(p) : "memory");
-}
-
-static long set(struct vcpu *v, const struct vcpu_guest_context *c)
-{
+    struct vcpu_guest_context *c;
     struct domain *before;
     long rc;
 
     domctl_stop(v->domain);
     before = private_enter();
     rc = old_table_finish(current_vcpu());
+    c = context_buffer_open(b);
     rc = rc ? rc : vcpu_set_context(v, c);
-    private_leave(before);
     if (rc == 0) {
         v->initialised = true;
         if (!(c->flags & VGCF_online)) {
             sched_pause(v, PAUSE_DOWN);
         }
     }
+    context_buffer_close(c);
+    private_leave(before);
     domctl_unstop(v->domain);
     return rc == -EAGAIN ? DOMCTL_AGAIN : rc;
 }
@@ -40,7 +37,8 @@ long domctl_set_context(struct domain *d, struct xen_domctl *op, bool *copy)
 {
     unsigned long arg = HANDLE_GVA(op->u.vcpucontext.ctxt).v;
     struct vcpu *v = domctl_vcpu(d, op->u.vcpucontext.vcpu);
-    struct vcpu_guest_context c;
+    struct vcpu_guest_context *c;
+    struct context_buffer buffer;
     long rc;
 
     (void)copy;
@@ -50,8 +48,14 @@ long domctl_set_context(struct domain *d, struct xen_domctl *op, bool *copy)
     if (!arg) {
         return -EOPNOTSUPP; /* a reset: no toolstack of ours asks for it */
     }
-    rc = copy_from_guest(&c, gva(arg), sizeof(c)) ? -EFAULT : set(v, &c);
-    wipe(&c, sizeof(c));
+    if (context_buffer_make(&buffer) != 0) {
+        return -ENOMEM;
+    }
+    c = context_buffer_open(&buffer);
+    rc = copy_from_guest(c, gva(arg), sizeof(*c)) ? -EFAULT : 0;
+    context_buffer_close(c);
+    rc = rc ? rc : set(v, &buffer);
+    context_buffer_free(&buffer);
     return rc;
 }
 
@@ -106,7 +110,8 @@ static void get(const struct vcpu *v, struct vcpu_guest_context *c)
 long domctl_get_context(struct domain *d, struct xen_domctl *op, bool *copy)
 {
     struct vcpu *v = domctl_vcpu(d, op->u.vcpucontext.vcpu);
-    struct vcpu_guest_context c;
+    struct vcpu_guest_context *c;
+    struct context_buffer buffer;
     struct domain *before;
     long rc;
 
@@ -116,13 +121,20 @@ long domctl_get_context(struct domain *d, struct xen_domctl *op, bool *copy)
     if (!v->initialised) {
         return -ENODATA;
     }
+    if (context_buffer_make(&buffer) != 0) {
+        return -ENOMEM;
+    }
     domctl_stop(d);
     before = private_enter();
-    get(v, &c);
+    c = context_buffer_open(&buffer);
+    get(v, c);
+    context_buffer_close(c);
     private_leave(before);
     domctl_unstop(d);
-    rc = copy_to_guest(HANDLE_GVA(op->u.vcpucontext.ctxt), &c, sizeof(c)) ? -EFAULT : 0;
-    wipe(&c, sizeof(c));
+    c = context_buffer_open(&buffer);
+    rc = copy_to_guest(HANDLE_GVA(op->u.vcpucontext.ctxt), c, sizeof(*c)) ? -EFAULT : 0;
+    context_buffer_close(c);
+    context_buffer_free(&buffer);
     *copy = true;
     return rc;
 }

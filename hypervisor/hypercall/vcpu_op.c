@@ -1,44 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /* __HYPERVISOR_vcpu_op (vcpu.h): a domain's control of its own vCPUs. */
 #include "hypervisor/domain/vcpu_area.h"
+#include "hypervisor/hypercall/context_buffer.h"
 #include "hypervisor/include/clock.h"
 #include "hypervisor/include/event.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/runstate.h"
 #include "hypervisor/include/sched.h"
-#include "hypervisor/include/string.h"
 #include "hypervisor/include/vcpu_timer.h"
 
 #define PERIOD_MIN_NS 1000000ull
 #define PERIOD_MAX_NS (~0ull >> 2)
 
-/* The structure holds registers, so no copy of it stays behind on the stack. */
-static void wipe(void *p, size_t n)
-{
-    memset(p, 0, n);
-    __asm__ volatile("" ::"r"(p) : "memory");
-}
-
 static long initialise(struct vcpu *v, unsigned long arg)
 {
     struct domain *d = v->domain;
-    struct vcpu_guest_context context;
+    struct vcpu_guest_context *c;
+    struct context_buffer buffer;
     long ret;
 
     if (!v->info) {
         return -EINVAL;
     }
-    ret = copy_from_guest(&context, gva(arg), sizeof(context));
+    if (context_buffer_make(&buffer) != 0) {
+        return -ENOMEM;
+    }
+    c = context_buffer_open(&buffer);
+    ret = copy_from_guest(c, gva(arg), sizeof(*c));
     if (!ret) {
         spin_lock(&d->lock);
-        ret = v->initialised ? -EEXIST : vcpu_set_context(v, &context);
+        ret = v->initialised ? -EEXIST : vcpu_set_context(v, c);
         if (!ret) {
             v->initialised = true;
         }
         spin_unlock(&d->lock);
     }
-    wipe(&context, sizeof(context));
+    context_buffer_close(c);
+    context_buffer_free(&buffer);
     return ret == -EAGAIN
                ? hypercall_continue(__HYPERVISOR_vcpu_op, 3, VCPUOP_initialise, (unsigned long)v->id, arg)
                : ret;

@@ -61,6 +61,7 @@ struct vcpu_context {
     uint64_t iobmp;       /* guest virtual address of the port bitmap, 0: none */
     unsigned iobmp_limit; /* ports */
     uint64_t xcr0, xcr0_accum;
+    struct iret_context iret; /* as read from the guest's stack by HYPERVISOR_iret */
 };
 _Static_assert(sizeof(struct vcpu_context) <= VCPU_FPU_OFFSET, "the FPU state is behind it (layout.h)");
 _Static_assert((offsetof(struct vcpu_context, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,

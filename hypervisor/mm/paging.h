@@ -38,6 +38,8 @@ mfn_t hv_lookup(unsigned long va);
 
 /* A processor's block (layout.h): memory, mapping, entry code, GDT page. 0 or -ENOMEM. Boot. */
 int percpu_create(unsigned cpu, uint32_t apic_id);
+/* How many words on all processors' stacks differ from `complement` in each of their upper 48 bits. */
+long percpu_stacks_count(uint64_t complement);
 
 /* Tables and windows of a new domain / vCPU: 0 or -ENOMEM. */
 int perdomain_create(struct domain *d);

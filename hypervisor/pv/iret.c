@@ -23,35 +23,35 @@ long do_iret(void)
 {
     struct vcpu *v = current_vcpu();
     struct cpu_user_regs *r = &v->ctx->regs;
-    struct iret_context saved;
+    struct iret_context *saved = &v->ctx->iret; /* registers: not on the stack */
 
-    if (unlikely(copy_from_guest(&saved, gva(r->rsp), sizeof(saved)) != 0)) {
+    if (unlikely(copy_from_guest(saved, gva(r->rsp), sizeof(*saved)) != 0)) {
         return iret_failed(v, "the frame cannot be read");
     }
-    if (unlikely((saved.cs & 3) == 3 && mfn_eq(v->cr3_user, MFN_INVALID))) {
+    if (unlikely((saved->cs & 3) == 3 && mfn_eq(v->cr3_user, MFN_INVALID))) {
         return iret_failed(v, "to user mode without user page tables (MMUEXT_NEW_USER_BASEPTR)");
     }
     if (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl)) {
-        v->ctx->iopl = saved.rflags >> 12 & 3;
+        v->ctx->iopl = saved->rflags >> 12 & 3;
     }
-    r->rip = saved.rip;
-    r->cs = (saved.cs & 0xffff) | 3;
-    r->rflags = (saved.rflags & ~(FLAGS_IOPL | FLAGS_VM)) | FLAGS_IF;
-    r->rsp = saved.rsp;
-    r->ss = (saved.ss & 0xffff) | 3;
-    if (!(saved.flags & VGCF_in_syscall)) {
-        r->r11 = saved.r11;
-        r->rcx = saved.rcx;
+    r->rip = saved->rip;
+    r->cs = (saved->cs & 0xffff) | 3;
+    r->rflags = (saved->rflags & ~(FLAGS_IOPL | FLAGS_VM)) | FLAGS_IF;
+    r->rsp = saved->rsp;
+    r->ss = (saved->ss & 0xffff) | 3;
+    if (!(saved->flags & VGCF_in_syscall)) {
+        r->r11 = saved->r11;
+        r->rcx = saved->rcx;
     } else {
         /* As after SYSRET. */
-        r->rcx = saved.rip;
+        r->rcx = saved->rip;
         r->r11 = r->rflags;
     }
     r->entry_vector = 0; /* back by iretq: nothing here is proven safe for sysret */
     if (v->info) {
-        v->info->evtchn_upcall_mask = !(saved.rflags & FLAGS_IF);
+        v->info->evtchn_upcall_mask = !(saved->rflags & FLAGS_IF);
     }
-    return (saved.cs & 3) == 3 ? enter_user(v, saved.rax) : (long)saved.rax;
+    return (saved->cs & 3) == 3 ? enter_user(v, saved->rax) : (long)saved->rax;
 }
 
 /*

@@ -5,7 +5,7 @@
  * so.
  */
 #include "pvboot/coracle_abi.h"
-#include "tests/abi/lib/test.h"
+#include "tests/abi/secret/secret.h"
 #include <xen/grant_table.h>
 
 #define PAGES  12
@@ -248,4 +248,5 @@ const struct test_case test_cases[] = {{"start", start, false},
                                        {"bad_base_pointers", bad_base_pointers, false},
                                        {"user_mode", user_mode, false},
                                        {"second_vcpu", second_vcpu, false},
+                                       {"stacks", stacks, false},
                                        {0}};
