@@ -86,5 +86,5 @@ help:
 	@sed -nE 's/^## ([a-z-]+): (.*)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r target text; do \
 		printf '  %-12s %s\n' "$$target" "$$text"; done
 	@echo
-	@echo 'NEWLIB_SRC= and LUA_SRC= name source tarballs to use instead of those that Debian ships;'
+	@echo 'NEWLIB_SRC=, LWIP_SRC= and LUA_SRC= name source tarballs to use instead of those that Debian ships;'
 	@echo 'XEN_KERNEL= names an unpacked Xen 4.17 image for the tests.'

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 include libos/sysroot.mk
+include libos/net/build.mk
 
 # libcoracle.a: every C and assembly file of these folders. The first four run in interrupt context too, so the
 # compiler must not use SSE registers there (an upcall saves none).
 LIBOS_PLAIN := init core xen front
-LIBOS_SSE := posix fs
+LIBOS_SSE := posix fs net
 
 LIBOS_CFLAGS = $(GUEST_CFLAGS) $(SYSROOT_CFLAGS) -isystem $(BUILD)/libos/abi -fno-omit-frame-pointer -ffunction-sections \
 	-fdata-sections -fstack-clash-protection -Ilibos/include
@@ -14,10 +15,16 @@ LIBOS_OBJ := $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC) $(LIBOS_SSE_SRC))
 
 $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC)): LIBOS_REGS := -mgeneral-regs-only
 
+# Sockets and the network's glue know lwIP. Every image carries the debugging information of all libcoracle, so these
+# have line numbers only.
+LIBOS_LWIP_OBJ := $(patsubst %,$(BUILD)/%.o,$(wildcard libos/net/*.c libos/posix/inet*.c libos/posix/netdb*.c))
+$(LIBOS_LWIP_OBJ): LIBOS_LWIP = $(LWIP_CFLAGS) -g1
+$(LIBOS_LWIP_OBJ): | $(LWIP_STAMP)
+
 $(LIBOS_OBJ): $(BUILD)/libos/%.o: libos/% | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(GUEST_CC) $(LIBOS_CFLAGS) $(LIBOS_REGS) -c -o $@ $<
+	$(Q)$(GUEST_CC) $(LIBOS_CFLAGS) $(LIBOS_LWIP) $(LIBOS_REGS) -c -o $@ $<
 
 # The public Xen headers alone, out of the host's include folder.
 $(BUILD)/libos/abi/xen:
@@ -27,10 +34,10 @@ $(BUILD)/libos/abi/xen:
 # the same name, and the POSIX room's hooks replace the core's empty ones. Its public names are weak, so that a program
 # may have its own; names that only libos uses (hidden, by their headers) are not seen outside. What a program does not
 # use, the linker drops (--gc-sections).
-$(LIBCORACLE): $(LIBOS_OBJ) libos/build.mk
+$(LIBCORACLE): $(LIBOS_OBJ) $(LWIP_OBJ) libos/build.mk
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)ld -r -o $@.o $(LIBOS_OBJ) && objcopy --localize-hidden $@.o
+	$(Q)ld -r -o $@.o $(LIBOS_OBJ) $(LWIP_OBJ) && objcopy --localize-hidden $@.o
 	$(Q)nm --defined-only --extern-only $@.o | sed 's/.* //' >$@.names && objcopy --weaken-symbols=$@.names $@.o
 	$(Q)rm -f $@ && ar rcs $@ $@.o && rm $@.o $@.names
 

@@ -19,6 +19,9 @@ __BEGIN_DECLS
 #define POLLRDBAND 0x080
 #define POLLWRNORM 0x100
 #define POLLWRBAND 0x200
+#if __GNU_VISIBLE
+#define POLLRDHUP 0x2000
+#endif
 
 typedef unsigned int nfds_t;
 

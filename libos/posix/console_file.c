@@ -21,6 +21,7 @@ static struct cor_mutex tty_lock;
 static struct tty tty;                  /* guarded by tty_lock */
 static volatile uint32_t input_changed; /* counts what readers wait for */
 static volatile uint32_t room_changed;  /* counts what the helper waits for */
+static struct poll_source tty_source;
 static bool output_is_pipe;
 static bool helper_runs; /* guarded by tty_lock */
 
@@ -63,7 +64,7 @@ static void feed(const uint8_t *bytes, size_t len)
     input_changed++;
     posix_unlock(&tty_lock);
     cor_wake(&input_changed, UINT32_MAX);
-    poll_changed();
+    poll_announce(&tty_source, POLLIN | POLLRDNORM);
 }
 
 static void pump(void)
@@ -174,6 +175,12 @@ static short console_poll(struct file *file)
     return events;
 }
 
+static struct poll_source *console_source(struct file *file)
+{
+    (void)file;
+    return &tty_source;
+}
+
 static int set_attributes(const struct termios *termios, bool flush)
 {
     posix_lock(&tty_lock);
@@ -221,6 +228,7 @@ const struct file_ops console_ops = {
     .write = console_write,
     .ioctl = console_ioctl,
     .poll = console_poll,
+    .source = console_source,
 };
 
 /*

@@ -43,10 +43,27 @@ struct file *file_get(struct file *file)
     return file;
 }
 
+bool file_try_get(struct file *file)
+{
+    unsigned refs = __atomic_load_n(&file->refs, __ATOMIC_RELAXED);
+
+    while (refs) {
+        if (__atomic_compare_exchange_n(&file->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
 void file_put(struct file *file)
 {
+    struct poll_source *source;
+
     if (!file || __atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL))
         return;
+    source = file->ops->source ? file->ops->source(file) : NULL;
+    if (source && source->first)
+        poll_watchers_forget(source, file);
     if (file->ops->release)
         file->ops->release(file);
     if (file->inode) {

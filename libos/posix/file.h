@@ -21,15 +21,29 @@
 #pragma GCC visibility push(hidden) /* names of the libOS alone */
 
 struct file;
+struct iovec;
+struct poll_watch;
+
+/* Where those who wait for a file's state hang on (epoll.c). All zero: nobody. */
+struct poll_source {
+    struct poll_watch *first;
+};
 
 /* What a kind of file can do. Results are negative errno values. A missing function means the error named. */
 struct file_ops {
     /* pos: where, for seekable files; -1 in write: at the end. Missing: EINVAL. */
     ssize_t (*read)(struct file *file, void *buf, size_t len, off_t pos);
     ssize_t (*write)(struct file *file, const void *buf, size_t len, off_t pos);
+    /* readv and writev as one operation; missing: piece by piece. */
+    ssize_t (*vector)(struct file *file, const struct iovec *iov, int count, bool write);
     int (*stat)(struct file *file, struct stat *st);                        /* missing: the inode's */
     int (*ioctl)(struct file *file, unsigned long request, void *argument); /* missing: ENOTTY */
     short (*poll)(struct file *file); /* the POLL* that hold now; missing: always POLLIN and POLLOUT */
+    /*
+     * Where changes of what poll says are announced; missing: they never change, and epoll refuses the
+     * file.
+     */
+    struct poll_source *(*source)(struct file *file);
     void (*release)(struct file *file);
     bool seekable; /* else lseek and pread say ESPIPE */
 };
@@ -52,6 +66,7 @@ struct file {
 /* A new open file with one reference; takes over the reference to inode. NULL without memory. */
 struct file *file_new(const struct file_ops *ops, int flags, struct inode *inode, void *state);
 struct file *file_get(struct file *file);
+bool file_try_get(struct file *file); /* for those who hold none: false when the last reference has gone */
 void file_put(struct file *file);
 
 /* The file of a descriptor with a reference, or NULL (EBADF). */
@@ -103,8 +118,18 @@ void console_init(void);
 /* From now on keys that ask for signals work, even if nobody reads. */
 void console_watch(void);
 
-/* poll.c: tells all who poll that some file's state has changed. Any context. */
+/*
+ * poll.c: tells all who poll that files at source have come into a state with these POLL* bits. Threads
+ * only. May be called with the lock held that guards the state; no lock of a file is taken meanwhile.
+ */
+void poll_announce(struct poll_source *source, short events);
+
+/* poll.c: wakes poll and select alone: descriptors have come or gone. */
 void poll_changed(void);
+
+/* epoll.c: hands the announcement to the epolls that watch; forgets a file that is about to be released. */
+extern void (*poll_watchers_notify)(struct poll_source *source, short events);
+extern void (*poll_watchers_forget)(struct poll_source *source, struct file *file);
 
 #pragma GCC visibility pop
 

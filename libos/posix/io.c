@@ -179,6 +179,10 @@ static ssize_t vector(int fd, const struct iovec *iov, int count, off_t off, boo
 
     if (!file)
         return done ? done : -EBADF;
+    if (off < 0 && file->ops->vector) {
+        done = file->ops->vector(file, iov, count, write_it);
+        count = 0;
+    }
     for (int i = 0; i < count; i++) {
         void *base = iov[i].iov_base;
         size_t len = iov[i].iov_len;

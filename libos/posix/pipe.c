@@ -20,16 +20,17 @@ struct pipe {
     uint32_t head, tail;       /* free-running: head is where reading goes on */
     bool reader, writer;       /* that end is open */
     volatile uint32_t changed; /* counts what a waiter may wait for */
+    struct poll_source source; /* of both ends */
     ino_t ino;
     uint8_t ring[PIPE_SIZE];
 };
 
-/* Tells both ends. Locked. */
-static void announce(struct pipe *pipe)
+/* Tells those who wait for the events at either end. Locked. */
+static void announce(struct pipe *pipe, short events)
 {
     pipe->changed++;
     cor_wake(&pipe->changed, UINT32_MAX);
-    poll_changed();
+    poll_announce(&pipe->source, events);
 }
 
 /* Copies between the ring at counter at and buf. */
@@ -79,7 +80,7 @@ static ssize_t pipe_read(struct file *file, void *buf, size_t len, off_t pos)
 
         result = (ssize_t)(len < ready ? len : ready);
         take(pipe, buf, (uint32_t)result);
-        announce(pipe);
+        announce(pipe, POLLOUT | POLLWRNORM);
     }
     posix_unlock(&pipe->lock);
     return result;
@@ -116,7 +117,7 @@ static ssize_t pipe_write(struct file *file, const void *buf, size_t len, off_t 
             room = (uint32_t)(len - done);
         give(pipe, from + done, room);
         done += room;
-        announce(pipe);
+        announce(pipe, POLLIN | POLLRDNORM);
     }
     posix_unlock(&pipe->lock);
     if (err == -EPIPE && !done)
@@ -166,6 +167,13 @@ static int pipe_ioctl(struct file *file, unsigned long request, void *argument)
     return 0;
 }
 
+static struct poll_source *pipe_source(struct file *file)
+{
+    struct pipe *pipe = file->state;
+
+    return &pipe->source;
+}
+
 static void pipe_release(struct file *file)
 {
     struct pipe *pipe = file->state;
@@ -176,7 +184,7 @@ static void pipe_release(struct file *file)
         pipe->writer = false;
     else
         pipe->reader = false;
-    announce(pipe);
+    announce(pipe, POLLIN | POLLRDNORM | POLLHUP | POLLOUT | POLLWRNORM | POLLERR);
     last = !pipe->reader && !pipe->writer;
     posix_unlock(&pipe->lock);
     if (last)
@@ -189,6 +197,7 @@ static const struct file_ops pipe_ops = {
     .stat = pipe_stat,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
+    .source = pipe_source,
     .release = pipe_release,
 };
 

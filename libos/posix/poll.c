@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for several files. Every change of any file's state counts one word up; who polls looks at all its
- * files, then waits for the word. Programs here wait in few places, so one word is enough.
+ * Waiting for several files. Every change of any file's state counts one word up; who polls looks at all
+ * its files, then waits for the word. Who waits for many files uses epoll, which hears of each by itself.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +21,17 @@ void poll_changed(void)
     __atomic_fetch_add(&changes, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&pollers, __ATOMIC_SEQ_CST))
         cor_wake(&changes, UINT32_MAX);
+}
+
+/* Programs without epoll do without its code. */
+void (*poll_watchers_notify)(struct poll_source *source, short events);
+void (*poll_watchers_forget)(struct poll_source *source, struct file *file);
+
+void poll_announce(struct poll_source *source, short events)
+{
+    if (source->first)
+        poll_watchers_notify(source, events);
+    poll_changed();
 }
 
 short file_poll(struct file *file)
