@@ -38,6 +38,8 @@ debug: all
 
 # The store, a library that the control domain links; here for its tests alone.
 STORE_SRC := $(wildcard toolstack/store/*.c)
-UNIT_TESTS += store store_limits
+UNIT_TESTS += store store_limits store_ring store_fuzz
 UNIT_SRC_store := $(STORE_SRC)
 UNIT_SRC_store_limits := $(STORE_SRC)
+UNIT_SRC_store_ring := $(STORE_SRC)
+UNIT_SRC_store_fuzz := tests/store/fuzz.c $(STORE_SRC)

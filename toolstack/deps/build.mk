@@ -54,3 +54,8 @@ $(BUILD)/linux/vmlinux $(BUILD)/linux/modules &:
 test test-system: $(BUILD)/linux/vmlinux $(BUILD)/linux/modules
 
 fetch_source = DEPS_WORK=$(BUILD)/deps/apt toolstack/deps/fetch-source $(1) $(2) $(3)
+
+$(BUILD)/store/xenstored:
+	$(call say,FETCH,xenstored to compare the store with)
+	$(Q)toolstack/deps/fetch-xenstored $@
+test test-system: $(BUILD)/store/xenstored

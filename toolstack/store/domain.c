@@ -100,6 +100,22 @@ static bool give_away(struct store *store, struct node *node)
     return true;
 }
 
+/* The highest node above path (or itself) that the domain owns. */
+static struct path top_owned(struct store *store, const struct domain *domain, struct path path)
+{
+    struct path top = path;
+
+    while (!path_is_root(&path)) {
+        const struct node *node;
+        path = path_parent(store, &path);
+        node = (struct node *)table_find(&store->nodes, path.text, path.length, path.hash, &store->steps);
+        if (node && node->permissions->list[0].domid == domain->domid && !path_is_root(&path)) {
+            top = path;
+        }
+    }
+    return top;
+}
+
 /* Nodes of a domain that is gone are removed with all below them, or given to domain 0. */
 static int clear_nodes(struct store *store, struct domain *domain, bool keep)
 {
@@ -109,13 +125,16 @@ static int clear_nodes(struct store *store, struct domain *domain, bool keep)
         struct node *node = container_of(domain->nodes.next, struct node, owned);
         struct path path = {node->entry.key, node->entry.length, node->entry.hash};
         char text[PATH_MAX_LENGTH + 1];
-        if (!keep && !path_is_root(&path)) {
-            memcpy(text, path.text, path.length); /* the node's own goes with it */
-            path.text = text;
-            tree_remove(&view, &path);
-        } else if (!give_away(store, node)) {
-            return -ENOMEM;
+        if (keep || path_is_root(&path)) {
+            if (!give_away(store, node)) {
+                return -ENOMEM;
+            }
+            continue;
         }
+        path = top_owned(store, domain, path);
+        memcpy(text, path.text, path.length); /* the node's own goes with it */
+        path.text = text;
+        tree_remove(&view, &path);
     }
     return 0;
 }

@@ -63,18 +63,18 @@ int tree_get(const struct view *view, const struct path *path, unsigned need, st
 {
     struct node *parent;
     struct path above;
-    int error = tree_look(view, path, node);
+    int error = tree_look(view, path, node), above_error;
 
     if (!error && (permissions_for(view->client, (*node)->permissions) & need) != need) {
         error = -EACCES;
     }
-    if (error != -ENOENT) {
+    if (error != -ENOENT && error != -EACCES) {
         return error;
     }
-    /* Who may not see what is above is not told that there is nothing. */
-    error = look_above(view, path, &above, &parent);
-    if (error) {
-        return error;
+    /* Who may not see what is above is not told that there is nothing. A transaction depends on that, too. */
+    above_error = look_above(view, path, &above, &parent);
+    if (above_error || error == -EACCES) {
+        return above_error ? above_error : error;
     }
     return permissions_for(view->client, parent->permissions) & need ? -ENOENT : -EACCES;
 }
@@ -313,6 +313,12 @@ static void take_out(const struct view *view, struct node *node)
     node_free(node);
 }
 
+static void cut_leaf(const char *text, uint32_t *length)
+{
+    while (text[--*length] != '/') {
+    }
+}
+
 /*
  * Removes a node and all below it, children first. The walk has no stack: the path leads up again, and
  * each node knows how many of its children are done.
@@ -327,6 +333,11 @@ static int remove_below(const struct view *view, const struct path *root)
         struct path path = path_known(view->store, text, length);
         struct node *node;
         int error = tree_look(view, &path, &node);
+        if (error == -ENOENT && length != root->length) {
+            /* A transaction's copy names a child that others have removed: it will have to be tried again. */
+            cut_leaf(text, &length);
+            continue;
+        }
         if (error) {
             return fail(view, error);
         }
@@ -344,8 +355,7 @@ static int remove_below(const struct view *view, const struct path *root)
         if (length == root->length) {
             return 0;
         }
-        while (text[--length] != '/') {
-        }
+        cut_leaf(text, &length);
     }
 }
 
