@@ -70,7 +70,7 @@ test-guests: $(ABI_GUESTS)
 test-system-guests: $(SYSTEM_GUESTS)
 
 ## test: everything: unit, ABI (on Coracle and on stock Xen) and system tests; T=abi/events runs one
-test: all test-unit-programs test-guests test-fuzz-guests test-system-guests
+test: all test-unit-programs test-guests test-fuzz-guests test-system-guests test-store-programs
 	$(RUN_TESTS) $(T)
 
 ## test-unit: unit tests on the host
@@ -82,7 +82,8 @@ test-abi: all test-guests
 	$(RUN_TESTS) $(or $(T),abi)
 
 ## test-system: whole machines
-test-system: all test-fuzz-guests test-system-guests
+test-system: all test-fuzz-guests test-system-guests test-store-programs
 	$(RUN_TESTS) $(or $(T),system)
 include tests/bench/bench.mk
 include tests/fuzz/build.mk
+include tests/store/build.mk

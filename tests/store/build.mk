@@ -3,7 +3,7 @@
 STORE_COMPARE := $(BUILD)/tests/store/compare $(BUILD)/tests/store/shim.so
 STORE_TEST_CFLAGS = $(HOST_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(BUILD)/tests/store/compare: tests/store/compare.c $(STORE_SRC) $(wildcard toolstack/store/*.h tests/store/*.h)
+$(BUILD)/tests/store/compare: tests/store/compare.c tests/store/requests.c $(STORE_SRC) $(wildcard toolstack/store/*.h tests/store/*.h)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(STORE_TEST_CFLAGS)) -o $@ $(filter %.c,$^)

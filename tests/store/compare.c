@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compare XENSTORED SHIM DIRECTORY SEED REQUESTS: plays the same random requests to Debian's xenstored (on this host, with
- * shim.c in the place of the hypervisor) and to the store, and stops at the first different answer.
+ * compare XENSTORED SHIM DIRECTORY SEED REQUESTS: plays the same random requests to Debian's xenstored (on
+ * this host, with shim.c in the place of the hypervisor) and to the store, and stops at the first different
+ * answer.
  *
- * There are four clients on each side: tools on a socket (here: a transport), which is domain 0, and domains 1 to 3 on
- * rings. After each request all clients take what has come, so that both sides stand still and events can be compared, too.
+ * There are four clients on each side: tools on a socket (here: a transport), which is domain 0, and domains
+ * 1 to 3 on rings. After each request all clients take what has come, so that both sides stand still and
+ * events can be compared, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +46,6 @@ static struct xenstore_domain_interface *rings[SIDES][CLIENTS];
 static int oracle_socket, oracle_events;
 static pid_t oracle;
 static unsigned long done; /* requests so far */
-static uint64_t random_state;
 static uint32_t transactions[CLIENTS][TRANSACTIONS][SIDES];
 
 static bool any_order; /* of events */
@@ -66,12 +67,6 @@ static void die(const char *format, ...)
         kill(oracle, SIGKILL);
     }
     exit(1);
-}
-
-static uint32_t random_below(uint32_t limit)
-{
-    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)((random_state >> 33) % limit);
 }
 
 /* ------------------------------------------------------------------ bytes */
@@ -237,6 +232,36 @@ static uint32_t skip(const struct message *message)
     return message->header.type == XS_DIRECTORY_PART ? (uint32_t)strlen(message->payload) + 1 : 0;
 }
 
+/* Both sides' permissions of a request's path and those above. */
+static void explain(unsigned client, const struct message *request)
+{
+    static bool explaining;
+    struct message ask, answer;
+    char path[XENSTORE_PAYLOAD_MAX + 40] = "";
+
+    if (explaining || request->header.len == 0) {
+        return; /* what was found while explaining */
+    }
+    explaining = true;
+    if (request->payload[0] != '/') {
+        sprintf(path, "/local/domain/%u/", client);
+    }
+    strcat(path, request->payload);
+    for (; *path; *strrchr(path, '/') = '\0') {
+        fprintf(stderr, "    %s", path);
+        for (unsigned side = 0; side < SIDES; side++) {
+            ask = (struct message){.header = {XS_GET_PERMS, 1, 0, (uint32_t)strlen(path) + 1}};
+            strcpy(ask.payload, path);
+            send_message(side, 0, &ask);
+            do {
+                receive_message(side, 0, &answer);
+            } while (answer.header.type == XS_WATCH_EVENT);
+            fprintf(stderr, "  %s: %s", side ? "here" : "xenstored", strrchr(show(&answer), ':') + 2);
+        }
+        fputc('\n', stderr);
+    }
+}
+
 static void expect_equal(unsigned client, const struct message *request, const struct message *theirs,
                          const struct message *ours)
 {
@@ -249,13 +274,16 @@ static void expect_equal(unsigned client, const struct message *request, const s
         (theirs->header.type != XS_TRANSACTION_START &&
          (theirs->header.len - from != ours->header.len - our_from ||
           memcmp(theirs->payload + from, ours->payload + our_from, theirs->header.len - from) != 0))) {
-        die("domain %u asked: %s\n    xenstored: %s\n    here:      %s", client, show(request), show(theirs), show(ours));
+        explain(client, request);
+        die("domain %u asked: %s\n    xenstored: %s\n    here:      %s", client, show(request), show(theirs),
+            show(ours));
     }
 }
 
 static int by_payload(const void *one, const void *other)
 {
-    return memcmp(((const struct message *)one)->payload, ((const struct message *)other)->payload, XENSTORE_PAYLOAD_MAX);
+    return memcmp(((const struct message *)one)->payload, ((const struct message *)other)->payload,
+                  XENSTORE_PAYLOAD_MAX);
 }
 
 /* Reads both sides until the reply to the request; what comes before must be the same events. */
@@ -275,7 +303,8 @@ static void exchange(unsigned client, struct message requests[SIDES], struct mes
                 die("too many events");
             }
             memset(&events[side][counts[side]], 0, sizeof(struct message));
-            memcpy(&events[side][counts[side]++], &replies[side], sizeof(struct xsd_sockmsg) + replies[side].header.len);
+            memcpy(&events[side][counts[side]++], &replies[side],
+                   sizeof(struct xsd_sockmsg) + replies[side].header.len);
         }
     }
     if (any_order) {
@@ -287,6 +316,7 @@ static void exchange(unsigned client, struct message requests[SIDES], struct mes
     }
     if (counts[0] != counts[1]) {
         unsigned more = counts[0] > counts[1] ? 0 : 1;
+        explain(client, &events[more][counts[1 - more]]);
         die("domain %u has %u events from xenstored, %u here; the next: %s", client, counts[0], counts[1],
             show(&events[more][counts[1 - more]]));
     }
@@ -318,143 +348,6 @@ static void synchronize(void)
 
 /* ------------------------------------------------------------------ requests */
 
-static void random_path(char *path)
-{
-    static const char *const starts[] = {"", "/", "/a/", "/local/domain/1/", "/local/domain/2/", "/local/domain/3/", "/b/",
-                                         "/tool/"};
-    static const char *const odd[] = {"/", "", "//", "/a/", "@releaseDomain", "/a b", "@x", "/a//b", "/local/domain/1"};
-    unsigned depth = 1 + random_below(3);
-
-    if (random_below(12) == 0) {
-        strcpy(path, odd[random_below(sizeof(odd) / sizeof(odd[0]))]);
-        return;
-    }
-    strcpy(path, starts[random_below(sizeof(starts) / sizeof(starts[0]))]);
-    for (unsigned i = 0; i < depth; i++) {
-        sprintf(path + strlen(path), "%s%c", i ? "/" : "", 'a' + random_below(4));
-    }
-}
-
-static void random_permissions(char *text)
-{
-    unsigned count = 1 + random_below(3);
-
-    for (unsigned i = 0; i < count; i++) {
-        sprintf(text + strlen(text), "%c%u|", "nrwb"[random_below(4)], random_below(COMPARE_DOMAINS + (i ? 2 : 0)));
-    }
-    if (random_below(20) == 0) {
-        strcat(text, random_below(2) ? "x1|" : "n|");
-    }
-}
-
-static void random_value(char *text)
-{
-    unsigned length = random_below(20) ? random_below(12) : random_below(2300);
-
-    memset(text, 'v', length);
-    text[length] = '\0';
-}
-
-/* What kind of request, and how often. */
-static const struct {
-    uint32_t type;
-    unsigned weight;
-} kinds[] = {
-    {XS_READ, 10},       {XS_WRITE, 25},     {XS_MKDIR, 8},          {XS_RM, 7},
-    {XS_DIRECTORY, 8},   {XS_GET_PERMS, 5},  {XS_SET_PERMS, 12},     {XS_WATCH, 6},
-    {XS_UNWATCH, 3},     {XS_RESET_WATCHES, 1}, {XS_TRANSACTION_START, 6}, {XS_TRANSACTION_END, 6},
-    {XS_DIRECTORY_PART, 2}, {XS_GET_DOMAIN_PATH, 1}, {XS_IS_DOMAIN_INTRODUCED, 1}, {XS_INTRODUCE, 1},
-    {XS_RELEASE, 1},     {XS_RESUME, 1},     {XS_SET_TARGET, 1},     {40, 1},
-};
-
-static uint32_t random_kind(void)
-{
-    unsigned sum = 0, at;
-
-    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        sum += kinds[i].weight;
-    }
-    at = random_below(sum);
-    for (unsigned i = 0;; i++) {
-        if (at < kinds[i].weight) {
-            return kinds[i].type;
-        }
-        at -= kinds[i].weight;
-    }
-}
-
-/*
- * Now and then a zero byte too many or one too few. Not where xenstored would answer with the error of an earlier request,
- * or with none: that is where it expects one string, and for permissions of special paths.
- */
-static void spoil(uint32_t type, char *text)
-{
-    bool checked = type == XS_WATCH || type == XS_UNWATCH || type == XS_TRANSACTION_END || type == XS_GET_DOMAIN_PATH ||
-                   type == XS_IS_DOMAIN_INTRODUCED || type == XS_WRITE;
-
-    if (checked && random_below(20) == 0) {
-        strcat(text, "|");
-    } else if (checked && random_below(20) == 0 && *text) {
-        text[strlen(text) - 1] = '\0';
-    }
-}
-
-/* The payload of a request, with | for zero bytes. */
-static void random_payload(unsigned client, uint32_t type, char *text)
-{
-    char path[200], more[2400] = "";
-
-    random_path(path);
-    switch (type) {
-    case XS_WRITE:
-        random_value(more);
-        sprintf(text, "%s|%s", path, more);
-        break;
-    case XS_SET_PERMS:
-        random_permissions(more);
-        sprintf(text, "%s|%s", path, more);
-        break;
-    case XS_WATCH:
-    case XS_UNWATCH:
-        if (random_below(8) == 0) {
-            strcpy(path, random_below(2) ? "@introduceDomain" : "@releaseDomain");
-        }
-        sprintf(text, "%s|t%u|", path, random_below(2));
-        break;
-    case XS_TRANSACTION_END:
-        strcpy(text, random_below(4) ? "T|" : random_below(4) ? "F|" : "X|");
-        break;
-    case XS_TRANSACTION_START:
-    case XS_RESET_WATCHES:
-        strcpy(text, "|");
-        break;
-    case XS_DIRECTORY_PART:
-        sprintf(text, "%s|%u|", path, random_below(3) * random_below(5));
-        break;
-    case XS_INTRODUCE:
-        sprintf(text, "%u|1|%u|", 1 + random_below(3), random_below(4));
-        break;
-    case XS_GET_DOMAIN_PATH:
-    case XS_IS_DOMAIN_INTRODUCED:
-    case XS_RESUME:
-        sprintf(text, "%u|", random_below(6));
-        break;
-    case XS_RELEASE:
-        strcpy(text, random_below(2) ? "0|" : "5|"); /* real ones: come_and_go */
-        break;
-    case XS_SET_TARGET:
-        /* Always domain 1, which never goes: xenstored does not let go of a domain that is another's target. */
-        sprintf(text, "%u|%u|", 2 + random_below(3), random_below(4) ? 1 : 5);
-        break;
-    default:
-        sprintf(text, "%s|", path);
-    }
-    if (type == XS_SET_PERMS && text[0] == '@') {
-        strcpy(text, client ? "/a|b0|r1|" : "@releaseDomain|b0|r1|");
-    }
-    spoil(type, text);
-}
-
 static void forget_transactions(unsigned client)
 {
     memset(transactions[client], 0, sizeof(transactions[client]));
@@ -466,7 +359,8 @@ static void note(unsigned client, uint32_t type, unsigned slot, const struct mes
     if (replies[0].header.type != type) {
         const char *error = replies[0].payload;
         if (type == XS_TRANSACTION_END && slot < TRANSACTIONS && strcmp(error, "EINVAL") != 0) {
-            memset(transactions[client][slot], 0, sizeof(transactions[client][slot])); /* it has ended all the same */
+            memset(transactions[client][slot], 0,
+                   sizeof(transactions[client][slot])); /* it has ended all the same */
         }
         if (!strcmp(error, "EIO") && slot < TRANSACTIONS) {
             memset(transactions[client][slot], 0, sizeof(transactions[client][slot])); /* never used again */
@@ -508,14 +402,17 @@ static void one_request(void)
     char text[3000];
 
     random_payload(client, type, text);
-    if (type == XS_TRANSACTION_END ? random_below(20) != 0 : type != XS_TRANSACTION_START && random_below(2)) {
+    if (type == XS_TRANSACTION_END ? random_below(20) != 0
+                                   : type != XS_TRANSACTION_START && random_below(2)) {
         slot = live_transaction(client);
     }
     for (unsigned side = 0; side < SIDES; side++) {
         uint32_t id = slot < TRANSACTIONS ? transactions[client][slot][side] : 0;
         requests[side] = make(type, random_below(100) ? id : 0, text);
     }
-    requests[1].header.tx_id = requests[0].header.tx_id == 0 ? 0 : slot < TRANSACTIONS ? transactions[client][slot][1] : 0;
+    requests[1].header.tx_id = requests[0].header.tx_id == 0 ? 0
+                               : slot < TRANSACTIONS         ? transactions[client][slot][1]
+                                                             : 0;
     if (type == XS_INTRODUCE && client == 0) {
         target = (uint32_t)strtoul(requests[0].payload, NULL, 10);
     }
@@ -533,8 +430,8 @@ static void one_request(void)
 }
 
 /*
- * A domain is released and introduced again. No transaction goes on meanwhile: what it has written names the old domain,
- * and xenstored takes that for the new one.
+ * A domain is released and introduced again. No transaction goes on meanwhile: what it has written names the
+ * old domain, and xenstored takes that for the new one.
  */
 static void come_and_go(void)
 {
@@ -564,6 +461,12 @@ static void come_and_go(void)
     for (unsigned side = 0; side < SIDES; side++) {
         memset(rings[side][domid], 0, sizeof(*rings[side][domid]));
     }
+    /*
+     * A change in between: else xenstored takes the new domain for older than what it has just touched in the
+     * removal.
+     */
+    request = make(XS_WRITE, 0, "/between|");
+    exchange(0, (struct message[]){request, request}, replies);
     sprintf(text, "%u|1|1|", domid);
     request = make(XS_INTRODUCE, 0, text);
     exchange(0, (struct message[]){request, request}, replies);
@@ -617,7 +520,8 @@ static void start_xenstored(const char *program, const char *shim, const char *d
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int pages = memfd_create("rings", 0), events[2];
 
-    if (pages < 0 || ftruncate(pages, CLIENTS * 4096) != 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, events) != 0) {
+    if (pages < 0 || ftruncate(pages, CLIENTS * 4096) != 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, events) != 0) {
         die("%s", strerror(errno));
     }
     for (unsigned i = 0; i < CLIENTS; i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer's target for the store. The input is a list of steps: a request of one of three clients with a payload from the
- * input, raw bytes into a ring, an index of a ring, or a domain that goes and comes. Whatever happens, the sanitizers must be
- * content, limits hold, domain 2 is served, and at the end all memory comes back (LeakSanitizer).
+ * libFuzzer's target for the store. The input is a list of steps: a request of one of three clients with a
+ * payload from the input, raw bytes into a ring, an index of a ring, or a domain that goes and comes.
+ * Whatever happens, the sanitizers must be content, limits hold, domain 2 is served, and at the end all
+ * memory comes back (LeakSanitizer).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,10 +55,14 @@ static void drain(struct store_client *client)
     }
 }
 
-/* A request whose payload is the input's next bytes; short ones get a path in front, so that something happens. */
+/*
+ * A request whose payload is the input's next bytes; short ones get a path in front, so that something
+ * happens.
+ */
 static void request(struct input *input, struct store_client *client)
 {
-    static const char *const paths[] = {"/", "/a", "a", "/local/domain/1/x", "/a/b/c", "@releaseDomain", "/local/domain/3", ""};
+    static const char *const paths[] = {
+        "/", "/a", "a", "/local/domain/1/x", "/a/b/c", "@releaseDomain", "/local/domain/3", ""};
     uint8_t kind = next(input), path = next(input), length = next(input);
     struct xsd_sockmsg header = {kind % (XS_TYPE_COUNT + 1), 1, next(input) % 8, 0};
     char payload[400];
@@ -140,7 +145,8 @@ static void within_limits(uint16_t domid)
 
     if (store_get_usage(store, domid, &usage)) {
         /* The tools can make nodes for it; they have no limits. */
-        expect(usage.memory < 64u << 20 && usage.watches <= 129 && usage.transactions <= 11, "limits do not hold");
+        expect(usage.memory < 64u << 20 && usage.watches <= 129 && usage.transactions <= 11,
+               "limits do not hold");
     }
 }
 
@@ -176,7 +182,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     within_limits(1);
     within_limits(3);
-    if (store_read(store, "/local/domain/2", NULL) && !strcmp(store_read(store, "/local/domain/2", NULL), "value")) {
+    if (store_read(store, "/local/domain/2", NULL) &&
+        !strcmp(store_read(store, "/local/domain/2", NULL), "value")) {
         is_served(); /* unless the tools have taken it away */
     }
     store_destroy(store);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preloaded into xenstored, so that it runs on a host without Xen: stands in for the hypervisor's libraries. The rings of
- * domains are pages of a shared file, events are port numbers on a socket; both are inherited as descriptors, which
- * compare.h names. Time runs a hundred times faster, as xenstored slows down domains that write much.
+ * Preloaded into xenstored, so that it runs on a host without Xen: stands in for the hypervisor's libraries.
+ * The rings of domains are pages of a shared file, events are port numbers on a socket; both are inherited as
+ * descriptors, which compare.h names. Time runs a hundred times faster, as xenstored slows down domains that
+ * write much.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -54,7 +54,8 @@ int open(const char *path, int flags, ...)
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-    int (*real)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int (*real)(clockid_t, struct timespec *) =
+        (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     uint64_t ns;
 
     if (real(clock, now) != 0) {
@@ -88,7 +89,8 @@ xenevtchn_port_or_error_t xenevtchn_bind_virq(xenevtchn_handle *xce, unsigned in
     return COMPARE_VIRQ_PORT;
 }
 
-xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *xce, uint32_t domid, evtchn_port_t remote)
+xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *xce, uint32_t domid,
+                                                     evtchn_port_t remote)
 {
     (void)xce;
     (void)remote;

@@ -14,7 +14,7 @@ static void random_inputs(void **state)
     uint64_t seed = 1;
 
     (void)state;
-    for (unsigned round = 0; round < 1500; round++) {
+    for (unsigned round = 0; round < 10000; round++) {
         for (unsigned i = 0; i < sizeof(input); i++) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             /* Half of them small, so that steps are short and types are common ones. */

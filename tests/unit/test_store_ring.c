@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's rings: messages in pieces, replies that nobody takes, indices that cannot be, the reconnect protocol and
- * the error field (xen/io/xs_wire.h; Xen's docs/misc/xenstore-ring.txt). Domain 1 misbehaves, domain 2 must not notice.
+ * The store's rings: messages in pieces, replies that nobody takes, indices that cannot be, the reconnect
+ * protocol and the error field (xen/io/xs_wire.h; Xen's docs/misc/xenstore-ring.txt). Domain 1 misbehaves,
+ * domain 2 must not notice.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,7 +131,8 @@ static void introduced(void **state)
     (void)state;
     assert_int_equal(rings[1]->req_prod, 0);
     assert_int_equal(rings[1]->rsp_prod, 0);
-    assert_int_equal(rings[1]->server_features, XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    assert_int_equal(rings[1]->server_features,
+                     XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
     assert_int_equal(rings[1]->connection, XENSTORE_CONNECTED);
     assert_int_equal(rings[1]->error, XENSTORE_ERROR_NONE);
     assert_int_equal(notified[1], 1);
@@ -325,7 +327,7 @@ static void released(void **state)
     prod = rings[1]->rsp_prod;
     assert_int_equal(store_release(store, 1, false), 0);
     assert_null(store_read(store, "/local/domain/1", NULL));
-    work(1); /* unknown now */
+    work(1);                                    /* unknown now */
     assert_int_equal(rings[1]->rsp_prod, prod); /* the page is not touched */
     others_are_served();
     assert_int_equal(store_release(store, 1, false), -ENOENT);
