@@ -140,6 +140,27 @@ static bool set_level(const struct option *o, const char *value)
     return false;
 }
 
+/* Whatever Xen's name: there is one scheduler, and who asks for what it cannot do is told so. */
+static bool set_sched(const struct option *o, const char *value)
+{
+    static const char *const alike[] = {"credit2", "credit"}, *const other[] = {"arinc653", "rtds", "null"};
+
+    (void)o;
+    for (unsigned i = 0; value && i < ARRAY_SIZE(alike); i++) {
+        if (strcmp(value, alike[i]) == 0) {
+            log_info("option sched: one scheduler, with weights and caps as credit2 takes them");
+            return true;
+        }
+    }
+    for (unsigned i = 0; value && i < ARRAY_SIZE(other); i++) {
+        if (strcmp(value, other[i]) == 0) {
+            log_warn("option sched: there is no %s: one scheduler, with weights and caps", value);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "SIZE", or a list of "SIZE", "min:SIZE", "max:SIZE" as Xen takes: the last plain or max value counts. */
 static bool set_dom0_mem(const struct option *o, const char *value)
 {
@@ -184,7 +205,7 @@ static const struct option table[] = {
      sizeof(options.guest_console)},
     {"com1", SERIAL, set_text, options.com1, sizeof(options.com1)},
     {"com2", SERIAL, set_text, options.com2, sizeof(options.com2)},
-    {"sched", "a scheduler's name", set_text, options.sched, sizeof(options.sched)},
+    {"sched", "credit2, credit, arinc653, rtds or null", set_sched, NULL, 0},
     {"loglvl", LEVELS, set_level, &options.loglvl, 0},
     {"guest_loglvl", LEVELS, set_level, &options.guest_loglvl, 0},
 };

@@ -192,6 +192,7 @@ static void domain_free(struct domain *d)
     if (d->perdomain_l3.v) {
         perdomain_destroy(d);
     }
+    sched_free_domain(d);
     heap_free(d->vcpu, d->max_vcpus * sizeof(d->vcpu[0]), d);
     heap_free(d, sizeof(*d), NULL);
     if (was_known) {
@@ -287,6 +288,7 @@ static int domain_init(struct domain *d, unsigned max_vcpus)
     d->shutdown_code = ~0u;
     d->dying_table = MFN_INVALID;
     list_init(&d->link);
+    sched_init_domain(d);
     d->vcpu = heap_alloc(max_vcpus * sizeof(d->vcpu[0]), d);
     if (!d->vcpu) {
         return -ENOMEM;
@@ -414,7 +416,6 @@ int vcpu_create(struct domain *d, unsigned id)
     }
     v->domain = d;
     v->id = id;
-    v->state = VCPU_OFFLINE;
     v->pause_flags = PAUSE_DOWN;
     v->cr3_kernel = v->cr3_user = v->old_table = v->info_mfn = MFN_INVALID;
     v->walk.region = ~0ul;

@@ -20,25 +20,29 @@ void runstate_change(struct vcpu *v, int state, uint64_t now)
 
 void runstate_get(struct vcpu *v, struct vcpu_runstate_info *info)
 {
-    struct spinlock *lock = sched_lock_vcpu(v);
-    uint64_t now = clock_now();
+    uint64_t now;
 
+    sched_lock();
+    now = clock_now();
     *info = v->runstate;
     if (now > info->state_entry_time) {
         info->time[info->state] += now - info->state_entry_time;
     }
-    spin_unlock(lock);
+    sched_unlock();
 }
 
 void runstate_publish(struct vcpu *v)
 {
-    struct vcpu_runstate_info info = v->runstate;
+    struct vcpu_runstate_info info;
     /* The flag is the top bit of state_entry_time, in its last byte. */
     gva_t last_byte = gva(v->runstate_va.v + offsetof(struct vcpu_runstate_info, state_entry_time) + 7);
 
     if (!v->runstate_va.v) {
         return;
     }
+    sched_lock(); /* when v leaves, another processor may have chosen it already */
+    info = v->runstate;
+    sched_unlock();
     if (!(v->domain->vm_assist & 1ul << VMASST_TYPE_runstate_update_flag)) {
         (void)copy_to_guest(v->runstate_va, &info, sizeof(info));
         return;

@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler's mechanism. Every vCPU belongs to one processor at a time (vcpu.cpu): it runs there, waits
- * in its run queue, or ran there last. A vCPU may run if it has no PAUSE_* bit; waiting for an event is one
- * of them.
+ * The scheduler's mechanism; sched_policy.h says whose turn it is. One lock guards all of it: the queues,
+ * what runs where, and every vCPU's pause_flags, affinity and run state. Nothing but the switch itself
+ * happens outside: so a vCPU is never in two places, and there are no races between a wake, a block, a pause
+ * and a move. The price is that processors meet at the lock, for some hundred instructions a switch or a wake
+ * whatever the number of domains; the gain is one common queue, hence weights that hold across processors
+ * with nothing to balance, and a processor that is never idle while somebody waits for it.
  *
- * A wake puts the vCPU in its own processor's queue and, if that one is busy, calls an idle processor; an
- * idle processor takes work from those that have some waiting (steal). Nobody else moves vCPUs, but for
- * pinning.
+ * What holds whenever the lock is free:
+ *  - A vCPU is in exactly one of these states: it may not run (a PAUSE_* bit is set; waiting for an event is
+ *    one of them); it waits in the policy's queues; or it is on_cpu, on processor vcpu.cpu. One that is
+ *    on_cpu may have PAUSE_* bits already: then HAZARD_SCHED is raised there, and it leaves before guest code
+ *    runs again.
+ *  - Who waits is known to somebody who will look: if a processor that may run it is idle, HAZARD_SCHED is
+ *    raised on one; otherwise all that may run it have a slice that ends (a timer is set) or HAZARD_SCHED
+ *    raised. A vCPU alone on its processor has no slice and is not disturbed.
+ *  - While a domain is parked for its cap, some processor's refill timer is set for `armed` or earlier, and
+ *    nobody's budget is back before `armed`.
  *
- * The switch takes time after the run queue is unlocked: vcpu.on_cpu stays set until prev's registers are
- * saved, and nobody steals it before. The time slice counts only while others wait; a vCPU alone on its
- * processor is not disturbed.
+ * The switch takes time after the lock is let go: vcpu.leaving stays set until the registers are saved, and a
+ * processor that is to run the same vCPU next waits for that; if it has one itself to put away it does that
+ * first, so that two never wait for each other. on_cpu is cleared after leaving is set: who sees neither (in
+ * that order) sees a vCPU whose registers are saved.
  */
-#include "hypervisor/include/sched.h"
-#include "hypervisor/domain/sched_queue.h"
+#include "hypervisor/domain/sched_internal.h"
+#include "hypervisor/include/acpi.h"
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/clock.h"
 #include "hypervisor/include/event.h"
@@ -22,16 +33,132 @@
 #include "hypervisor/include/runstate.h"
 #include "hypervisor/include/vcpu_timer.h"
 
-struct cpu_bits sched_idle, sched_waiting;
+/* A processor's own part, which nobody else touches. */
+struct run_queue {
+    struct timer slice;  /* ends the slice */
+    struct timer refill; /* a budget is back */
+    bool yielding;       /* the running vCPU gives way at the next choice */
+};
+
+static struct spinlock lock = SPINLOCK(LOCK_SCHED);
+struct sched_machine sched_machine;
+static struct cpu_bits idle;         /* processors that run their idle vCPU and were not called yet */
+static struct cpu_bits undisturbed;  /* processors that run a vCPU without a slice and were not called yet */
+static uint64_t armed = SCHED_NEVER; /* when the earliest refill timer fires */
 
 static struct vcpu *entity_vcpu(struct sched_entity *e)
 {
     return e ? container_of(e, struct vcpu, sched) : NULL;
 }
 
-static struct run_queue *queue_of(unsigned cpu)
+void sched_lock(void)
 {
-    return percpu_of(cpu)->rq;
+    spin_lock(&lock);
+}
+
+void sched_unlock(void)
+{
+    spin_unlock(&lock);
+}
+
+/* ---- telling processors ---- */
+
+void sched_call(unsigned cpu)
+{
+    cpu_bits_clear(&idle, cpu);
+    cpu_bits_clear(&undisturbed, cpu);
+    hazard_raise_on(cpu, HAZARD_SCHED);
+}
+
+/* Somebody waits in the common queue: an idle processor takes it, or else slices begin everywhere. */
+static void tell_common(void)
+{
+    unsigned cpu = cpu_bits_first(&idle);
+
+    if (cpu < CPU_MAX) {
+        sched_call(cpu);
+        return;
+    }
+    while ((cpu = cpu_bits_first(&undisturbed)) < CPU_MAX) {
+        sched_call(cpu);
+    }
+}
+
+/* Whoever waits anywhere is known to somebody who will look. */
+void sched_tell_all(void)
+{
+    if (sched_machine.common.length) {
+        tell_common();
+    }
+    for (unsigned cpu = 0; sched_machine.pinned && cpu < sched_machine.cpus; cpu++) {
+        if (sched_machine.cpu[cpu].queue.length &&
+            (cpu_bits_test(&idle, cpu) || cpu_bits_test(&undisturbed, cpu))) {
+            sched_call(cpu);
+        }
+    }
+}
+
+/* v waits since this moment. */
+static void tell(struct vcpu *v, unsigned where)
+{
+    unsigned victim;
+
+    if (where != SCHED_ANY) {
+        if (policy_beats(&sched_machine, &v->sched, where)) {
+            sched_call(where);
+        }
+        return;
+    }
+    if (cpu_bits_test(&idle, v->cpu)) {
+        sched_call(v->cpu);
+        return;
+    }
+    if (cpu_bits_first(&idle) >= CPU_MAX) {
+        victim = policy_victim(&sched_machine, &v->sched);
+        if (victim != SCHED_ANY) {
+            sched_call(victim);
+        }
+    }
+    tell_common();
+}
+
+/* ---- caps ---- */
+
+/*
+ * The time for which the caller has to set its refill timer, after it let the lock go; SCHED_NEVER: others
+ * do.
+ */
+uint64_t sched_refill_arm(void)
+{
+    uint64_t next = policy_next_refill(&sched_machine);
+
+    if (next >= armed) {
+        return SCHED_NEVER;
+    }
+    armed = next;
+    return next;
+}
+
+void sched_refill_set(uint64_t when)
+{
+    if (when != SCHED_NEVER) {
+        timer_set(&this_cpu()->rq->refill, when);
+    }
+}
+
+static void refill_over(void *data)
+{
+    uint64_t next;
+
+    (void)data;
+    sched_lock();
+    armed = SCHED_NEVER;
+    if (policy_refill(&sched_machine, clock_now())) {
+        sched_tell_all();
+    }
+    next = sched_refill_arm();
+    sched_unlock();
+    sched_refill_set(next);
 }
 
 static void slice_over(void *data)
@@ -40,110 +167,105 @@ static void slice_over(void *data)
     hazard_raise(HAZARD_SCHED);
 }
 
+/* ---- setting up ---- */
+
 void sched_init_cpu(void)
 {
     struct percpu *me = this_cpu();
     struct run_queue *rq = heap_alloc(sizeof(*rq), NULL);
 
     assert(rq && me->idle && me->current == me->idle);
-    rq->lock = (struct spinlock)SPINLOCK(LOCK_SCHED);
-    rq->running = me->idle;
-    rq->charged = clock_now();
-    timer_init(&rq->slice, slice_over, rq);
+    timer_init(&rq->slice, slice_over, NULL);
+    timer_init(&rq->refill, refill_over, NULL);
+    me->rq = rq;
     me->idle->cpu = me->cpu;
     me->idle->on_cpu = true;
-    me->idle->state = VCPU_RUNNING;
-    me->rq = rq;
-    cpu_bits_set(&sched_idle, me->cpu);
+    if (!sched_machine.cpu) { /* the boot processor, alone */
+        sched_machine.cpu = heap_alloc(MAX(acpi.nr_cpus, 1u) * sizeof(struct sched_cpu), NULL);
+        assert(sched_machine.cpu);
+        policy_init(&sched_machine);
+    }
+    sched_lock();
+    sched_machine.cpus = me->cpu + 1;
+    runstate_change(me->idle, RUNSTATE_running, clock_now());
+    cpu_bits_set(&idle, me->cpu);
+    sched_unlock();
+}
+
+void sched_init_domain(struct domain *d)
+{
+    policy_init_domain(&d->sched);
 }
 
 int sched_init_vcpu(struct vcpu *v)
 {
-    v->state = VCPU_OFFLINE;
     v->pause_flags = PAUSE_DOWN;
     v->pinned = -1;
+    cpu_mask_fill(&v->hard_affinity);
+    cpu_mask_fill(&v->soft_affinity);
     v->cpu = (v->domain->id + v->id) % cpu_count();
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = clock_now();
-    policy_init_entity(&v->sched);
+    policy_init_entity(&v->sched, &v->domain->sched);
     vcpu_timers_init(v);
     return 0;
 }
 
 void sched_destroy_vcpu(struct vcpu *v)
 {
-    assert(!v->on_cpu && !v->sched.queued);
+    assert(!v->on_cpu && !v->sched.active);
     vcpu_timers_stop(v);
 }
 
-static struct run_queue *lock_queue_of(struct vcpu *v)
+void sched_free_domain(struct domain *d)
 {
-    for (;;) {
-        unsigned cpu = read_once(v->cpu);
-        struct run_queue *rq = queue_of(cpu);
+    sched_lock();
+    policy_end_domain(&sched_machine, &d->sched, clock_now());
+    sched_unlock();
+    heap_free(d->sched.own, sched_machine.cpus * sizeof(d->sched.own[0]), d);
+}
 
-        spin_lock(&rq->lock);
-        if (v->cpu == cpu) {
-            return rq;
-        }
-        spin_unlock(&rq->lock);
+/* Where prev, which ran here, goes on; it may move when its slice is over. */
+static unsigned place_again(const struct vcpu *prev, unsigned me, uint64_t now)
+{
+    if (!prev->restricted) {
+        return SCHED_ANY;
+    }
+    return sched_allowed(prev, me) && now < sched_machine.cpu[me].slice_end ? me : sched_place(prev);
+}
+
+/* v, which runs nowhere and may run, waits. */
+void sched_make_runnable(struct vcpu *v)
+{
+    uint64_t now = clock_now();
+    unsigned where = sched_place(v);
+
+    runstate_change(v, RUNSTATE_runnable, now);
+    if (policy_enqueue(&sched_machine, &v->sched, where, now)) {
+        tell(v, where);
     }
 }
 
-struct spinlock *sched_lock_vcpu(struct vcpu *v)
-{
-    return &lock_queue_of(v)->lock;
-}
-
-/* Calls an idle processor to steal; one call claims it, so that the next goes to another. */
-static void call_idle(void)
-{
-    unsigned cpu = cpu_bits_first(&sched_idle);
-
-    if (cpu < CPU_MAX && cpu_bits_clear(&sched_idle, cpu)) {
-        hazard_raise_on(cpu, HAZARD_SCHED);
-    }
-}
-
-/* v, which runs nowhere and may run, joins its processor's queue; that processor or an idle one is told. rq
- * is locked. */
-static void make_runnable(struct run_queue *rq, struct vcpu *v, bool woken)
-{
-    bool idle = rq->running == percpu_of(v->cpu)->idle;
-
-    v->state = VCPU_RUNNABLE;
-    runstate_change(v, RUNSTATE_runnable, clock_now());
-    policy_enqueue(&rq->queue, &v->sched, woken);
-    cpu_bits_set(&sched_waiting, v->cpu);
-    /* The first to wait starts the slice of the one that runs. */
-    if (idle || rq->queue.length == 1 || policy_preempts(&rq->queue, &rq->running->sched)) {
-        hazard_raise_on(v->cpu, HAZARD_SCHED);
-    }
-    if (!idle && v->pinned < 0) {
-        call_idle();
-    }
-}
+/* ---- waking and stopping ---- */
 
 void sched_unpause(struct vcpu *v, unsigned bits)
 {
-    struct run_queue *rq;
+    uint64_t next = SCHED_NEVER;
 
     if (!(__atomic_load_n(&v->pause_flags, __ATOMIC_SEQ_CST) & bits)) {
         return;
     }
-    rq = lock_queue_of(v);
+    sched_lock();
     if (v->pause_flags & bits) {
-        bool woken = v->pause_flags & PAUSE_BLOCKED;
-
         v->pause_flags &= ~bits;
         /* One that has not left its processor yet just goes on; schedule() looks at the flags again. */
-        if (!v->pause_flags && rq->running != v) {
-            make_runnable(rq, v, woken);
-        } else if (v->pause_flags && !(v->pause_flags & ~PAUSE_BLOCKED) && rq->running != v) {
-            v->state = VCPU_BLOCKED;
+        if (!v->pause_flags && !v->on_cpu) {
+            sched_make_runnable(v);
+            next = sched_refill_arm();
         }
     }
-    spin_unlock(&rq->lock);
+    sched_unlock();
+    sched_refill_set(next);
 }
 
 void sched_wake(struct vcpu *v)
@@ -157,34 +279,29 @@ static int stopped_runstate(const struct vcpu *v)
     return v->pause_flags & PAUSE_BLOCKED ? RUNSTATE_blocked : RUNSTATE_offline;
 }
 
-static enum vcpu_state stopped_state(const struct vcpu *v)
-{
-    return v->pause_flags & ~PAUSE_BLOCKED ? VCPU_OFFLINE : VCPU_BLOCKED;
-}
-
-static void unqueue(struct run_queue *rq, struct vcpu *v)
-{
-    policy_remove(&rq->queue, &v->sched);
-    if (!rq->queue.length) {
-        cpu_bits_clear(&sched_waiting, v->cpu);
-    }
-}
-
 void sched_pause(struct vcpu *v, unsigned bits)
 {
-    struct run_queue *rq = lock_queue_of(v);
-
+    sched_lock();
     __atomic_fetch_or(&v->pause_flags, bits, __ATOMIC_SEQ_CST);
-    if (rq->running == v) {
+    if (v->on_cpu) {
         hazard_raise_on(v->cpu, HAZARD_SCHED);
     } else {
-        if (v->sched.queued) {
-            unqueue(rq, v);
+        uint64_t now = clock_now();
+
+        if (v->sched.node.queued) {
+            policy_dequeue(&sched_machine, &v->sched, now);
         }
-        v->state = stopped_state(v);
-        runstate_change(v, stopped_runstate(v), clock_now());
+        runstate_change(v, stopped_runstate(v), now);
     }
-    spin_unlock(&rq->lock);
+    sched_unlock();
+}
+
+static void wait_saved(const struct vcpu *v)
+{
+    while (__atomic_load_n(&v->leaving, __ATOMIC_ACQUIRE)) {
+        tlb_answer();
+        __builtin_ia32_pause();
+    }
 }
 
 void sched_wait_offline(struct vcpu *v)
@@ -193,6 +310,7 @@ void sched_wait_offline(struct vcpu *v)
         tlb_answer();
         __builtin_ia32_pause();
     }
+    wait_saved(v);
 }
 
 /* Is there something that the running vCPU has to see before it may sleep? */
@@ -205,14 +323,13 @@ static bool work_pending(const struct vcpu *v)
 void sched_block(void)
 {
     struct vcpu *v = current_vcpu();
-    struct spinlock *lock;
 
     if (work_pending(v)) {
         return;
     }
-    lock = sched_lock_vcpu(v);
+    sched_lock();
     __atomic_fetch_or(&v->pause_flags, PAUSE_BLOCKED, __ATOMIC_SEQ_CST);
-    spin_unlock(lock);
+    sched_unlock();
     /* Whoever sends an event sets it first and looks at the flag then; we the other way round. */
     if (work_pending(v)) {
         sched_unblock_self();
@@ -228,25 +345,8 @@ void sched_unblock_self(void)
 
 void sched_yield(void)
 {
-    struct run_queue *rq = this_cpu()->rq;
-
-    if (!read_once(rq->queue.length)) {
-        return;
-    }
-    spin_lock(&rq->lock);
-    rq->yielding = true;
-    spin_unlock(&rq->lock);
-    hazard_raise(HAZARD_SCHED);
-}
-
-void sched_pin_self(int cpu)
-{
-    struct vcpu *v = current_vcpu();
-    struct spinlock *lock = sched_lock_vcpu(v);
-
-    v->pinned = cpu;
-    spin_unlock(lock);
-    if (cpu >= 0 && (unsigned)cpu != this_cpu()->cpu) {
+    if (policy_waiting(&sched_machine, this_cpu()->cpu)) {
+        this_cpu()->rq->yielding = true;
         hazard_raise(HAZARD_SCHED);
     }
 }
@@ -261,117 +361,42 @@ void vcpu_raise(struct vcpu *v, uint32_t bits)
     }
 }
 
-/* Locks two run queues in the order of their processors. */
-static void lock_two(unsigned a, unsigned b)
+/* ---- choosing and switching ---- */
+
+/* This processor has nothing to do: does one wait for another that could run here as well? It comes over. */
+static bool take_over(unsigned me, uint64_t now)
 {
-    spin_lock(&queue_of(MIN(a, b))->lock);
-    spin_lock(&queue_of(MAX(a, b))->lock);
-}
+    for (unsigned cpu = 0; sched_machine.pinned && cpu < sched_machine.cpus; cpu++) {
+        struct sched_node *group = sched_machine.cpu[cpu].queue.first;
+        struct vcpu *v;
 
-/* Brings v, in no queue and running nowhere, over from its processor to `to`; both run queues are locked. */
-static void change_cpu(struct vcpu *v, unsigned to)
-{
-    policy_move(&queue_of(v->cpu)->queue, &queue_of(to)->queue, &v->sched);
-    write_once(v->cpu, to);
-}
-
-/* Takes a vCPU that waits elsewhere into this processor's queue. No lock held. */
-static void steal(unsigned me)
-{
-    unsigned victim = cpu_bits_first(&sched_waiting);
-    struct run_queue *from;
-    struct vcpu *v;
-
-    if (victim >= CPU_MAX || victim == me) {
-        return;
-    }
-    from = queue_of(victim);
-    lock_two(me, victim);
-    v = entity_vcpu(from->queue.first);
-    if (v && !v->on_cpu && v->pinned < 0) {
-        unqueue(from, v);
-        change_cpu(v, me);
-        policy_enqueue(&queue_of(me)->queue, &v->sched, false);
-        cpu_bits_set(&sched_waiting, me);
-    }
-    spin_unlock(&from->lock);
-    spin_unlock(&queue_of(me)->lock);
-}
-
-/* Sends v, which just left this processor, to the one that it is pinned to. No lock held. */
-static void send_home(struct vcpu *v, unsigned me)
-{
-    unsigned home = (unsigned)v->pinned;
-    struct run_queue *rq = queue_of(home);
-
-    lock_two(me, home);
-    if (v->cpu == me && !v->sched.queued && queue_of(me)->running != v && !v->on_cpu) {
-        change_cpu(v, home);
-        if (!v->pause_flags) {
-            make_runnable(rq, v, false);
+        if (!group) {
+            continue;
+        }
+        v = entity_vcpu(container_of(container_of(group, struct sched_group, node)->waiting.first,
+                                     struct sched_entity, node));
+        if (sched_allowed(v, me)) {
+            policy_dequeue(&sched_machine, &v->sched, now);
+            return policy_enqueue(&sched_machine, &v->sched, me, now);
         }
     }
-    spin_unlock(&rq->lock);
-    spin_unlock(&queue_of(me)->lock);
+    return false;
 }
 
-static bool must_leave(const struct vcpu *v, unsigned me)
+/* Notes who leaves and who comes. */
+static void note_switch(struct vcpu *prev, struct vcpu *next, bool runs, uint64_t now)
 {
-    return v->pause_flags || (v->pinned >= 0 && (unsigned)v->pinned != me);
-}
+    struct percpu *me = this_cpu();
 
-/* The running vCPU's share of the time since it was charged last. */
-static void charge(struct run_queue *rq, const struct vcpu *idle, uint64_t now)
-{
-    if (rq->running != idle && now > rq->charged) {
-        policy_charge(&rq->queue, &rq->running->sched, now - rq->charged);
-    }
-    rq->charged = now;
-}
-
-/* Who runs next here; prev goes into the queue if it could go on but others come first. The queue is locked.
- */
-static struct vcpu *choose(struct run_queue *rq, struct vcpu *prev, struct vcpu *idle, uint64_t now)
-{
-    bool yielding = rq->yielding;
-    struct vcpu *next;
-
-    rq->yielding = false;
-    if (prev != idle && !must_leave(prev, this_cpu()->cpu)) {
-        if (!rq->queue.length ||
-            (!yielding && now < rq->slice_end && !policy_preempts(&rq->queue, &prev->sched))) {
-            return prev;
-        }
-        if (yielding) {
-            policy_yield(&rq->queue, &prev->sched);
-        }
-        policy_enqueue(&rq->queue, &prev->sched, false);
-    }
-    next = entity_vcpu(policy_pick(&rq->queue));
-    if (!rq->queue.length) {
-        cpu_bits_clear(&sched_waiting, this_cpu()->cpu);
+    if (prev == me->idle) {
+        runstate_change(prev, RUNSTATE_runnable, now);
     } else {
-        cpu_bits_set(&sched_waiting, this_cpu()->cpu);
+        runstate_change(prev, runs ? RUNSTATE_runnable : stopped_runstate(prev), now);
+        __atomic_store_n(&prev->leaving, true, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&prev->on_cpu, false, __ATOMIC_SEQ_CST);
     }
-    return next ? next : idle;
-}
-
-/* Notes who leaves and who comes. The queue is locked. */
-static void note_switch(struct run_queue *rq, struct vcpu *prev, struct vcpu *next, uint64_t now)
-{
-    const struct vcpu *idle = this_cpu()->idle;
-
-    if (prev != idle) {
-        bool waits = prev->sched.queued || !prev->pause_flags;
-
-        prev->state = waits ? VCPU_RUNNABLE : stopped_state(prev);
-        runstate_change(prev, waits ? RUNSTATE_runnable : stopped_runstate(prev), now);
-    }
-    if (next != idle) {
-        next->state = VCPU_RUNNING;
-        runstate_change(next, RUNSTATE_running, now);
-    }
-    rq->running = next;
+    runstate_change(next, RUNSTATE_running, now);
+    write_once(next->cpu, me->cpu);
     __atomic_store_n(&next->on_cpu, true, __ATOMIC_SEQ_CST);
 }
 
@@ -384,10 +409,15 @@ static void switch_to(struct vcpu *prev, struct vcpu *next)
         vcpu_timers_leave(prev);
         runstate_publish(prev);
     }
+    if (prev != me->idle && __atomic_load_n(&next->leaving, __ATOMIC_ACQUIRE)) {
+        context_switch(prev, me->idle);
+        __atomic_store_n(&prev->leaving, false, __ATOMIC_RELEASE);
+        prev = me->idle;
+    }
+    wait_saved(next);
     context_switch(prev, next);
-    __atomic_store_n(&prev->on_cpu, false, __ATOMIC_SEQ_CST);
-    if (prev != me->idle && prev->pinned >= 0 && (unsigned)prev->pinned != me->cpu) {
-        send_home(prev, me->cpu);
+    if (prev != me->idle) {
+        __atomic_store_n(&prev->leaving, false, __ATOMIC_RELEASE);
     }
     if (next != me->idle) {
         vcpu_timers_enter(next);
@@ -397,49 +427,52 @@ static void switch_to(struct vcpu *prev, struct vcpu *next)
     }
 }
 
+/*
+ * The slice's timer, after the choice: an idle processor has none; a stray one of an undisturbed vCPU does no
+ * harm.
+ */
+static void slice_set(struct run_queue *rq, bool runs, uint64_t end)
+{
+    if (end != SCHED_NEVER) {
+        if (!rq->slice.queued || rq->slice.expires != end) {
+            timer_set(&rq->slice, end);
+        }
+    } else if (!runs && rq->slice.queued) {
+        timer_stop(&rq->slice);
+    }
+}
+
 void schedule(void)
 {
     struct percpu *me = this_cpu();
-    struct run_queue *rq = me->rq;
     struct vcpu *prev = me->current, *next;
-    uint64_t now = clock_now();
-    bool others;
+    uint64_t now = clock_now(), end = SCHED_NEVER, refill;
+    bool runs, yield = me->rq->yielding;
 
-    cpu_bits_clear(&sched_idle, me->cpu);
-    spin_lock(&rq->lock);
-    charge(rq, me->idle, now);
-    next = choose(rq, prev, me->idle, now);
-    for (unsigned tries = 0; next == me->idle && tries < 2; tries++) {
-        /* The second look comes after we are known as idle: whoever queued work in between either saw that,
-         * or we see the work. */
-        spin_unlock(&rq->lock);
-        steal(me->cpu);
-        spin_lock(&rq->lock);
-        next = choose(rq, prev, me->idle, now);
-        if (next == me->idle) {
-            cpu_bits_set(&sched_idle, me->cpu);
-        } else {
-            cpu_bits_clear(&sched_idle, me->cpu);
-        }
+    me->rq->yielding = false;
+    sched_lock();
+    runs = prev != me->idle && !prev->pause_flags;
+    next = entity_vcpu(policy_choose(&sched_machine, me->cpu,
+                                     runs ? place_again(prev, me->cpu, now) : SCHED_STOPS, yield, now));
+    if (!next && take_over(me->cpu, now)) {
+        next = entity_vcpu(policy_choose(&sched_machine, me->cpu, SCHED_STOPS, false, now));
     }
+    if (next) {
+        end = sched_machine.cpu[me->cpu].slice_end;
+    }
+    next = next ? next : me->idle;
+    cpu_bits_assign(&idle, me->cpu, next == me->idle);
+    cpu_bits_assign(&undisturbed, me->cpu, next != me->idle && end == SCHED_NEVER);
     if (next != prev) {
-        note_switch(rq, prev, next, now);
+        note_switch(prev, next, runs, now);
     }
-    others = rq->queue.length;
-    if (others && (next != prev || now >= rq->slice_end)) {
-        rq->slice_end = now + SCHED_SLICE_NS;
-    }
-    spin_unlock(&rq->lock);
+    sched_tell_all();
+    refill = sched_refill_arm();
+    sched_unlock();
 
-    if (others) {
-        timer_set(&rq->slice, rq->slice_end);
-    } else if (rq->slice.queued) {
-        timer_stop(&rq->slice);
-    }
+    slice_set(me->rq, next != me->idle, end);
+    sched_refill_set(refill);
     if (next != prev) {
         switch_to(prev, next);
-    }
-    if (others) {
-        call_idle();
     }
 }

@@ -83,57 +83,37 @@ long domctl_vcpu_info(struct domain *d, struct xen_domctl *op, bool *copy)
     return 0;
 }
 
-static void weight_set(struct vcpu *v, unsigned weight)
-{
-    struct spinlock *lock = sched_lock_vcpu(v);
-
-    v->sched.weight = weight;
-    spin_unlock(lock);
-}
-
-/* Weights, in the structure of the scheduler that ours stands for; there are no caps yet. */
+/* Weight and cap, in the structure of stock Xen's default scheduler: ours takes the same parameters. */
 long domctl_scheduler(struct domain *d, struct xen_domctl *op, bool *copy)
 {
     struct xen_domctl_scheduler_op *s = &op->u.scheduler_op;
-    struct vcpu *first = domctl_vcpu(d, 0);
 
-    if (s->sched_id != XEN_SCHEDULER_CREDIT2 || !first) {
+    if (s->sched_id != XEN_SCHEDULER_CREDIT2) {
         return -EINVAL;
     }
     switch (s->cmd) {
     case XEN_DOMCTL_SCHEDOP_getinfo:
-        s->u.credit2.weight = (uint16_t)first->sched.weight;
-        s->u.credit2.cap = 0;
+        s->u.credit2.weight = (uint16_t)d->sched.weight;
+        s->u.credit2.cap = (uint16_t)d->sched.cap;
         *copy = true;
         return 0;
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (s->u.credit2.cap != 0 && s->u.credit2.cap != (uint16_t)~0u) {
-            return -EOPNOTSUPP;
-        }
-        /* 0 leaves the weight as it is, as on stock Xen. */
-        for (unsigned i = 0; s->u.credit2.weight && i < d->max_vcpus; i++) {
-            if (domctl_vcpu(d, i)) {
-                weight_set(d->vcpu[i], s->u.credit2.weight);
-            }
-        }
+        /* Weight 0 leaves the weight as it is, as on stock Xen. */
+        sched_set_share(d, s->u.credit2.weight ? s->u.credit2.weight : d->sched.weight, s->u.credit2.cap);
         return 0;
-    default:
+    default: /* per vCPU: stock Xen's default has nothing there either */
         return -EINVAL;
     }
 }
 
-/* Writes v's processors as the ABI's bitmap. 0 or -EFAULT. */
-static int map_write(const struct xenctl_bitmap *map, int pinned)
+/* The online processors of a mask as the ABI's bitmap; zeros fill it. 0 or -EFAULT. */
+static int map_write(const struct xenctl_bitmap *map, const struct cpu_mask *mask)
 {
-    unsigned bits = MIN(map->nr_bits, (uint32_t)CPU_MAX);
-
-    for (unsigned i = 0; i < DIV_ROUND_UP(bits, 8u); i++) {
+    for (unsigned i = 0; i < DIV_ROUND_UP(MIN(map->nr_bits, (uint32_t)CPU_MAX), 8u); i++) {
         uint8_t byte = 0;
 
-        for (unsigned b = 0; b < 8; b++) {
-            unsigned cpu = i * 8 + b;
-
-            byte |= (uint8_t)((cpu < bits && (pinned < 0 || (unsigned)pinned == cpu)) << b);
+        for (unsigned cpu = i * 8; cpu < MIN(i * 8 + 8, cpu_count()); cpu++) {
+            byte |= (uint8_t)(cpu_mask_test(mask, cpu) << cpu % 8);
         }
         if (copy_to_guest(gva(HANDLE_GVA(map->bitmap).v + i), &byte, 1) != 0) {
             return -EFAULT;
@@ -142,81 +122,94 @@ static int map_write(const struct xenctl_bitmap *map, int pinned)
     return 0;
 }
 
-/* Reads one: how many online processors it names, and the first of them. 0 or -EFAULT. */
-static int map_read(const struct xenctl_bitmap *map, unsigned *count, unsigned *first)
+/* Reads one: whether it names an online processor. 0, -EFAULT. */
+static int map_read(const struct xenctl_bitmap *map, struct cpu_mask *mask, bool *any)
 {
     unsigned bits = MIN(map->nr_bits, cpu_count());
 
-    *count = 0;
-    for (unsigned cpu = 0; cpu < bits; cpu++) {
-        uint8_t byte;
-
-        if (copy_from_guest(&byte, gva(HANDLE_GVA(map->bitmap).v + cpu / 8), 1) != 0) {
-            return -EFAULT;
+    memset(mask, 0, sizeof(*mask));
+    if (copy_from_guest(mask, HANDLE_GVA(map->bitmap), DIV_ROUND_UP(bits, 8u)) != 0) {
+        return -EFAULT;
+    }
+    *any = false;
+    for (unsigned cpu = 0; cpu < ALIGN_UP(bits, 8u); cpu++) {
+        if (cpu >= bits) {
+            mask->word[cpu / 64] &= ~(1ul << cpu % 64);
         }
-        if (byte >> cpu % 8 & 1) {
-            *first = *count ? *first : cpu;
-            ++*count;
-        }
+        *any |= cpu_mask_test(mask, cpu);
     }
     return 0;
+}
+
+/* The vCPU that is meant, and whether the arguments make sense: NULL: *rc says why not. */
+static struct vcpu *affinity_vcpu(const struct domain *d, const struct xen_domctl_vcpuaffinity *a, int *rc)
+{
+    struct vcpu *v;
+
+    if (a->flags == 0 || ((a->flags & XEN_VCPUAFFINITY_HARD) && !HANDLE_GVA(a->cpumap_hard.bitmap).v) ||
+        ((a->flags & XEN_VCPUAFFINITY_SOFT) && !HANDLE_GVA(a->cpumap_soft.bitmap).v) ||
+        a->vcpu >= d->max_vcpus) {
+        *rc = -EINVAL;
+        return NULL;
+    }
+    v = domctl_vcpu(d, a->vcpu);
+    *rc = v ? 0 : -ESRCH;
+    return v;
 }
 
 long domctl_get_affinity(struct domain *d, struct xen_domctl *op, bool *copy)
 {
     const struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
-    struct vcpu *v = domctl_vcpu(d, a->vcpu);
-    int rc = 0;
+    struct cpu_mask hard, soft;
+    int rc;
+    struct vcpu *v = affinity_vcpu(d, a, &rc);
 
     (void)copy;
-    if (!(a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT))) {
-        return -EINVAL;
-    }
-    if (a->vcpu >= d->max_vcpus) {
-        return -EINVAL;
-    }
     if (!v) {
-        return -ESRCH;
+        return rc;
     }
+    sched_get_affinity(v, &hard, &soft);
     if (a->flags & XEN_VCPUAFFINITY_HARD) {
-        rc = map_write(&a->cpumap_hard, read_once(v->pinned));
+        rc = map_write(&a->cpumap_hard, &hard);
     }
     if (rc == 0 && (a->flags & XEN_VCPUAFFINITY_SOFT)) {
-        rc = map_write(&a->cpumap_soft, -1);
+        rc = map_write(&a->cpumap_soft, &soft);
     }
     return rc;
 }
 
-/* The scheduler knows one processor or all; a set in between is refused, and not half obeyed. */
+/* Answers with what is in effect: for soft affinity, within the hard one. */
 long domctl_set_affinity(struct domain *d, struct xen_domctl *op, bool *copy)
 {
     const struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
-    struct vcpu *v = domctl_vcpu(d, a->vcpu);
-    unsigned count = 0, first = 0;
-    struct spinlock *lock;
-    int pinned;
+    struct cpu_mask hard, soft;
+    bool is_hard = a->flags & XEN_VCPUAFFINITY_HARD, is_soft = a->flags & XEN_VCPUAFFINITY_SOFT, any = true;
+    int rc;
+    struct vcpu *v = affinity_vcpu(d, a, &rc);
 
     (void)copy;
-    if (!(a->flags & XEN_VCPUAFFINITY_HARD) || a->vcpu >= d->max_vcpus) {
-        return -EINVAL;
+    if (v && (a->flags & XEN_VCPUAFFINITY_FORCE)) {
+        sched_unpin(v);
     }
-    if (!v) {
-        return -ESRCH;
+    if (v && is_soft) {
+        bool none_is_fine;
+
+        rc = map_read(&a->cpumap_soft, &soft, &none_is_fine);
     }
-    if (d == current_domain()) {
-        return -EOPNOTSUPP;
+    if (v && rc == 0 && is_hard) {
+        rc = map_read(&a->cpumap_hard, &hard, &any);
+        rc = rc == 0 && !any ? -EINVAL : rc;
     }
-    if (map_read(&a->cpumap_hard, &count, &first) != 0) {
-        return -EFAULT;
+    rc = rc ? rc : sched_set_affinity(v, is_hard ? &hard : NULL, is_soft ? &soft : NULL);
+    if (rc == 0 && is_hard) {
+        rc = map_write(&a->cpumap_hard, &hard);
     }
-    if (count == 0 || (count > 1 && count < cpu_count())) {
-        return count == 0 ? -EINVAL : -EOPNOTSUPP;
+    if (rc == 0 && is_soft) {
+        sched_get_affinity(v, &hard, &soft);
+        for (unsigned i = 0; i < CPU_BITS_WORDS; i++) {
+            soft.word[i] &= hard.word[i];
+        }
+        rc = map_write(&a->cpumap_soft, &soft);
     }
-    pinned = count == cpu_count() ? -1 : (int)first;
-    domctl_stop(d);
-    lock = sched_lock_vcpu(v);
-    v->pinned = pinned;
-    spin_unlock(lock);
-    domctl_unstop(d);
-    return map_write(&a->cpumap_hard, pinned);
+    return rc;
 }

@@ -11,7 +11,6 @@
 #define WATCHDOGS      2u
 #define SECOND         1000000000ull
 #define SHUTDOWN_UNSET (~0u)
-#define PIN_ANY_CPU    (-1)
 #define PIN_CPU_LIMIT  4096 /* numbers from here on are no processor on any machine */
 
 /*
@@ -164,7 +163,7 @@ static long pin_override(unsigned long arg)
         if (v->pinned < 0) {
             return -EINVAL;
         }
-        sched_pin_self(PIN_ANY_CPU);
+        sched_unpin(v);
         return 0;
     }
     if ((unsigned)op.pcpu >= cpu_count()) {
@@ -173,8 +172,7 @@ static long pin_override(unsigned long arg)
     if (v->pinned >= 0) {
         return -EBUSY;
     }
-    sched_pin_self(op.pcpu);
-    return 0;
+    return sched_pin_self((unsigned)op.pcpu);
 }
 
 long do_sched_op(unsigned long cmd, unsigned long arg)

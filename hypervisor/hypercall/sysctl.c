@@ -10,6 +10,7 @@
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/runstate.h"
+#include "hypervisor/include/sched.h"
 #include "hypervisor/include/string.h"
 
 #define CHUNK      256u
@@ -72,6 +73,28 @@ static long avail_heap(struct xen_sysctl *op)
 static long sched_id(struct xen_sysctl *op)
 {
     op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2; /* whose parameters ours takes */
+    return 0;
+}
+
+/* The shortest slice, in the structure of stock Xen's default scheduler. */
+static long scheduler(struct xen_sysctl *op)
+{
+    struct xen_sysctl_scheduler_op *s = &op->u.scheduler_op;
+    uint32_t us = s->u.sched_credit2.ratelimit_us;
+
+    if (s->cpupool_id != 0) {
+        return -ESRCH;
+    }
+    if (s->sched_id != XEN_SCHEDULER_CREDIT2) {
+        return -EINVAL;
+    }
+    if (s->cmd == XEN_SYSCTL_SCHEDOP_putinfo) {
+        if (us && (us > XEN_SYSCTL_SCHED_RATELIMIT_MAX || us < XEN_SYSCTL_SCHED_RATELIMIT_MIN)) {
+            return -EINVAL;
+        }
+        sched_set_grain(us * 1000ull);
+    }
+    s->u.sched_credit2.ratelimit_us = (uint32_t)(sched_grain() / 1000);
     return 0;
 }
 
@@ -172,7 +195,7 @@ static sysctl_fn *const table[] = {
     [XEN_SYSCTL_sched_id] = sched_id,        [XEN_SYSCTL_getdomaininfolist] = domain_list,
     [XEN_SYSCTL_debug_keys] = debug_keys,    [XEN_SYSCTL_getcpuinfo] = cpu_info,
     [XEN_SYSCTL_cputopoinfo] = topology,     [XEN_SYSCTL_numainfo] = numa,
-    [XEN_SYSCTL_availheap] = avail_heap,
+    [XEN_SYSCTL_availheap] = avail_heap,     [XEN_SYSCTL_scheduler_op] = scheduler,
 };
 
 long do_sysctl(unsigned long arg)

@@ -39,6 +39,15 @@ static inline bool cpu_bits_clear(struct cpu_bits *s, unsigned cpu)
     return old & bit;
 }
 
+static inline void cpu_bits_assign(struct cpu_bits *s, unsigned cpu, bool in)
+{
+    if (in) {
+        cpu_bits_set(s, cpu);
+    } else {
+        (void)cpu_bits_clear(s, cpu);
+    }
+}
+
 static inline bool cpu_bits_test(const struct cpu_bits *s, unsigned cpu)
 {
     return __atomic_load_n(&s->word[cpu / 64], __ATOMIC_SEQ_CST) >> cpu % 64 & 1;
@@ -59,6 +68,23 @@ static inline unsigned cpu_bits_first(const struct cpu_bits *s)
         summary &= summary - 1;
     }
     return CPU_MAX;
+}
+
+/* A plain set, for who has a lock. */
+struct cpu_mask {
+    uint64_t word[CPU_BITS_WORDS];
+};
+
+static inline bool cpu_mask_test(const struct cpu_mask *m, unsigned cpu)
+{
+    return m->word[cpu / 64] >> cpu % 64 & 1;
+}
+
+static inline void cpu_mask_fill(struct cpu_mask *m)
+{
+    for (unsigned i = 0; i < CPU_BITS_WORDS; i++) {
+        m->word[i] = ~0ul;
+    }
 }
 
 #endif

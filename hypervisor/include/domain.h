@@ -13,6 +13,7 @@
 #include <xen/vcpu.h>
 #include <xen/sched.h>
 #include <xen/event_channel.h>
+#include "hypervisor/include/cpu_bits.h"
 #include "hypervisor/include/list.h"
 #include "hypervisor/include/percpu.h"
 #include "hypervisor/include/sched_policy.h"
@@ -81,13 +82,6 @@ _Static_assert(sizeof(trap_info_t) * 256 == PAGE_SIZE, "the trap table is one pa
 #define VCPU_NMI      (1u << 6) /* VCPUOP_send_nmi: trap 2 */
 #define VCPU_PERIODIC (1u << 7) /* the period of its timer was changed: vcpu_periodic_update() */
 
-enum vcpu_state {
-    VCPU_RUNNING,  /* on a processor */
-    VCPU_RUNNABLE, /* in a run queue */
-    VCPU_BLOCKED,  /* waits for an event (SCHEDOP_block, SCHEDOP_poll) */
-    VCPU_OFFLINE,  /* not initialised, down, or its domain is paused or dying */
-};
-
 /* Why a vCPU may not run, whatever events say (vcpu.pause_flags): it runs when this is 0. */
 #define PAUSE_DOWN    (1u << 0) /* VCPUOP_down, or not yet initialised */
 #define PAUSE_DOMAIN  (1u << 1) /* its domain is paused, shut down or dying */
@@ -127,12 +121,14 @@ struct vcpu {
     /* Anyone may set bits: atomic. */
     uint32_t pending;
 
-    /* Scheduler (domain/sched.c), under the run-queue lock of processor `cpu`. */
-    enum vcpu_state state;
-    bool on_cpu;          /* runs, or its registers are not saved yet: read without the lock */
-    unsigned cpu;         /* where it runs, waits, or ran last */
+    /* Scheduler (domain/sched.c), under its lock. */
+    bool on_cpu;          /* processor `cpu` runs it: read without the lock, too */
+    bool leaving;         /* atomic: runs no more, but its registers are not saved yet */
+    bool restricted;      /* there are processors that may not run it */
+    unsigned cpu;         /* where it runs, or ran last */
     unsigned pause_flags; /* PAUSE_* */
-    int pinned;           /* SCHEDOP_pin_override: the only processor that may run it, or -1 */
+    int pinned; /* SCHEDOP_pin_override: the only processor that may run it, or -1: hard_affinity counts */
+    struct cpu_mask hard_affinity, soft_affinity; /* soft: only remembered; processors are equal here */
     struct vcpu_runstate_info runstate;
     struct sched_entity sched;
 
@@ -197,6 +193,8 @@ struct domain {
     struct domain *reap_next;
     unsigned long vm_assist;
     uint8_t handle[16];
+
+    struct sched_domain sched; /* under the scheduler's lock */
 
     /* Per-domain area: page tables below PERDOMAIN_SLOT; fixed at creation, L1s grow with vCPUs. */
     mfn_t perdomain_l3;

@@ -18,7 +18,7 @@
  *   LOCK_VMAP            heap mappings
  *   LOCK_HEAP            frame allocator
  *   LOCK_TIMER           a processor's timer queue
- *   LOCK_SCHED           a processor's run queue; two of them in processor order
+ *   LOCK_SCHED           the scheduler            queues, what runs where, vCPUs' pause flags and run states
  *   LOCK_FLUSH           TLB-flush request
  *   LOCK_CONSOLE         console output
  */

@@ -11,8 +11,10 @@
  * percpu.current are its idle vCPU, before it schedules.
  */
 void sched_init_cpu(void);
+/* Gives a new domain its weight. */
+void sched_init_domain(struct domain *d);
 /*
- * Gives a new vCPU its scheduling state and timers; it is VCPU_OFFLINE with PAUSE_DOWN, and sched_unpause(v,
+ * Gives a new vCPU its scheduling state and timers; it is offline with PAUSE_DOWN, and sched_unpause(v,
  * PAUSE_DOWN) starts it. For an idle vCPU too, before sched_init_cpu. 0.
  */
 int sched_init_vcpu(struct vcpu *v);
@@ -20,6 +22,8 @@ int sched_init_vcpu(struct vcpu *v);
 void sched_destroy_vcpu(struct vcpu *v);
 /* Stops the domain's watchdogs. Its end; LOCK_TIMER. */
 void sched_destroy_domain(struct domain *d);
+/* Frees what the scheduler has of d, whose vCPUs are all destroyed. LOCK_SCHED. */
+void sched_free_domain(struct domain *d);
 /* An event came: makes v runnable if it was blocked and nothing else forbids it. Any processor. LOCK_SCHED.
  */
 void sched_wake(struct vcpu *v);
@@ -39,11 +43,25 @@ void sched_block(void);
 void sched_unblock_self(void);
 /* The running vCPU goes behind its equals. LOCK_SCHED. */
 void sched_yield(void);
-/* The running vCPU runs on processor cpu only, from its next switch on; -1: anywhere. LOCK_SCHED. */
-void sched_pin_self(int cpu);
-/* Locks the run queue of v's processor, so that its state, pause_flags and runstate stand still; ends with
- * spin_unlock. */
-struct spinlock *sched_lock_vcpu(struct vcpu *v);
+/* The running vCPU runs on processor cpu only, from its next switch on. 0, -ENOMEM. LOCK_HEAP, LOCK_SCHED. */
+int sched_pin_self(unsigned cpu);
+/* The end of that: v runs where its hard affinity allows. LOCK_TIMER, LOCK_SCHED. */
+void sched_unpin(struct vcpu *v);
+/*
+ * v runs on the processors of *hard only, from its next switch on (NULL: as before; at least one is online),
+ * and would rather run on those of *soft (NULL: as before). 0, -ENOMEM, -EBUSY: it is pinned by itself.
+ * LOCK_HEAP, LOCK_SCHED.
+ */
+int sched_set_affinity(struct vcpu *v, const struct cpu_mask *hard, const struct cpu_mask *soft);
+void sched_get_affinity(const struct vcpu *v, struct cpu_mask *hard, struct cpu_mask *soft);
+/* d's weight (1..65535) and cap (percent of one processor, 0: none) from now on. LOCK_TIMER, LOCK_SCHED. */
+void sched_set_share(struct domain *d, unsigned weight, unsigned cap);
+/* The shortest slice, ns: a vCPU that began to run is not displaced before. */
+uint64_t sched_grain(void);
+void sched_set_grain(uint64_t ns);
+/* So that vCPUs' run states and pause_flags stand still. LOCK_SCHED. */
+void sched_lock(void);
+void sched_unlock(void);
 /*
  * Exit path, after HAZARD_SCHED: chooses this processor's next vCPU (the idle vCPU if none) and switches to
  * it by context_switch(). Interrupts off, no lock held. Afterwards current may be another vCPU, with

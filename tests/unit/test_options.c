@@ -47,13 +47,12 @@ static void good_values(void **state)
     (void)state;
     parse("  com1=9600,7e1 com2=38400,8n1,0x3e8,5 console=com2  guest_console=com1,raw dom0_mem=64M "
           "maxcpus=4\tnosmp "
-          "noreboot=no dom0_max_vcpus=2 sched=credit loglvl=all guest_loglvl=none/debug");
+          "noreboot=no dom0_max_vcpus=2 loglvl=all guest_loglvl=none/debug");
     assert_string_equal(lines, "");
     assert_string_equal(options.com1, "9600,7e1");
     assert_string_equal(options.com2, "38400,8n1,0x3e8,5");
     assert_string_equal(options.console, "com2");
     assert_string_equal(options.guest_console, "com1,raw");
-    assert_string_equal(options.sched, "credit");
     assert_int_equal(options.dom0_mem, 64ul << 20);
     assert_int_equal(options.maxcpus, 4);
     assert_int_equal(options.dom0_max_vcpus, 2);
@@ -61,6 +60,27 @@ static void good_values(void **state)
     assert_false(options.noreboot);
     assert_int_equal(options.loglvl, LOG_DEBUG);
     assert_int_equal(options.guest_loglvl, -1);
+}
+
+/* Names that Xen knows are taken, with a line that says what there is; others are not. */
+static void schedulers(void **state)
+{
+    static const char *const names[] = {"credit", "credit2", "arinc653", "rtds", "null"};
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        char line[32];
+
+        snprintf(line, sizeof(line), "sched=%s", names[i]);
+        parse(line);
+        assert_non_null(strstr(lines, "one scheduler, with weights and caps"));
+        assert_null(strstr(lines, "ignored"));
+    }
+    parse("sched=fifo");
+    assert_non_null(strstr(lines, "option sched: expected credit2, credit, arinc653, rtds or null, "
+                                  "found 'fifo': ignored"));
+    parse("sched");
+    assert_non_null(strstr(lines, "ignored"));
 }
 
 static void sizes(void **state)
@@ -160,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_values),
+        cmocka_unit_test(schedulers),
         cmocka_unit_test(sizes),
         cmocka_unit_test(bad_values_are_named_and_change_nothing),
         cmocka_unit_test(unknown_options_are_named),
