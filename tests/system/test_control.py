@@ -12,7 +12,12 @@ IMAGE = 'tests/system/control_scenarios.elf'
 
 # Scenarios of one boot, and the machine that they need.
 BOOTS = {
-    'life': dict(scenarios=['hello'], ram=256, memory='64M'),
+    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy', 'crash'],
+                 ram=256, memory='64M'),
+    'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4),
+    'consoles': dict(scenarios=['flood', 'readers'], ram=256, memory='64M'),
+    'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
+    'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),
 }
 
 

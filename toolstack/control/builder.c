@@ -18,7 +18,8 @@
 #define RANGES       (PVBOOT_ELF_LOADS + 2)
 #define CONTROL      0 /* our own domid: the initial domain's */
 
-#define RFLAGS_IF 0x200u
+#define PF_EXECUTE 1u /* of p_flags */
+#define RFLAGS_IF  0x200u
 
 /* A run of consecutive machine frames of the new domain. */
 struct run {
@@ -366,6 +367,28 @@ static int set_context(struct build *b, const struct pvboot_start *start)
     return error ? domain_fail(b->error, error, "the hypervisor refuses the first vCPU's registers") : 0;
 }
 
+/* The segments that may be executed, from the first to the last; the whole image if it does not say. */
+static void find_text(const struct build *b, struct built_domain *built)
+{
+    struct pvboot_elf64_phdr header;
+
+    built->text_start = UINT64_MAX;
+    built->text_end = 0;
+    for (unsigned i = 0; i < b->elf.ehdr.e_phnum; i++) {
+        pvboot_elf_phdr(&b->elf, i, &header);
+        if (header.p_type == PVBOOT_PT_LOAD && header.p_flags & PF_EXECUTE) {
+            uint64_t end = header.p_vaddr + header.p_memsz;
+
+            built->text_start = header.p_vaddr < built->text_start ? header.p_vaddr : built->text_start;
+            built->text_end = end > built->text_end ? end : built->text_end;
+        }
+    }
+    if (built->text_start >= built->text_end) {
+        built->text_start = b->notes.kernel_start;
+        built->text_end = b->notes.kernel_end;
+    }
+}
+
 /* All that needs the domain; the caller destroys it if this fails. */
 static int build_in(struct build *b, struct built_domain *built)
 {
@@ -384,8 +407,7 @@ static int build_in(struct build *b, struct built_domain *built)
         built->domid = b->domid;
         built->store_mfn = start.store_mfn;
         built->console_mfn = start.console_mfn;
-        built->kernel_start = b->notes.kernel_start;
-        built->kernel_end = b->notes.kernel_end;
+        find_text(b, built);
     }
     return error;
 }

@@ -29,7 +29,7 @@ struct built_domain {
     uint16_t domid;
     uint64_t store_mfn, console_mfn;   /* the rings' machine frames */
     uint32_t store_port, console_port; /* the domain's ports, which domain 0 may bind */
-    uint64_t kernel_start, kernel_end; /* where the image lies in its address space */
+    uint64_t text_start, text_end;     /* where its image has code, for backtraces */
 };
 
 /*

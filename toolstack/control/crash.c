@@ -145,9 +145,9 @@ static uint64_t add_stack(struct report *r, uint64_t rsp)
     return at;
 }
 
-static bool in_kernel(const struct report *r, uint64_t address)
+static bool in_text(const struct report *r, uint64_t address)
 {
-    return address > r->domain->built.kernel_start && address < r->domain->built.kernel_end;
+    return address > r->domain->built.text_start && address < r->domain->built.text_end;
 }
 
 /* By frame pointers as far as they lead, then what looks like a return address further up. */
@@ -158,7 +158,7 @@ static void add_backtrace(struct report *r, uint64_t rip, uint64_t rbp, uint64_t
 
     add(r, "  #%u 0x%" PRIx64 "\n", count++, rip);
     while (count < FRAMES_MAX && rbp % 8 == 0 && rbp >= at && read_word(r, rbp, &next) &&
-           read_word(r, rbp + 8, &word) && in_kernel(r, word)) {
+           read_word(r, rbp + 8, &word) && in_text(r, word)) {
         add(r, "  #%u 0x%" PRIx64 "\n", count++, word);
         at = rbp + 16;
         rbp = next;
@@ -167,7 +167,7 @@ static void add_backtrace(struct report *r, uint64_t rip, uint64_t rbp, uint64_t
         if (!read_word(r, at, &word)) {
             break;
         }
-        if (in_kernel(r, word)) {
+        if (in_text(r, word)) {
             add(r, "  #%u 0x%" PRIx64 " ?\n", count++, word);
         }
     }

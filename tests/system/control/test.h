@@ -18,12 +18,6 @@
 
 #define SECOND 1000000000ull
 
-struct scenario {
-    const char *name;
-    void (*run)(void);
-};
-extern const struct scenario scenarios[]; /* ends with a name NULL */
-
 /* States that the condition holds; prints the line and the text of what was expected if it does not. */
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
 bool check(bool holds, const char *what, const char *file, int line);
@@ -45,6 +39,13 @@ void show_output(const char *name);
 struct domain_config simple(const char *name, const char *kernel, uint64_t memory_kib, const char *cmdline);
 /* domain_create; a failure is a failed check. */
 struct domain *create(const struct domain_config *config);
+
+/* Its domid. */
+uint16_t domain_number(struct domain *domain);
+/* domain_destroy, checked. */
+void destroy(const char *name);
+/* Types text at its console; a domain that does not take it is a failed check. */
+void type(const char *name, const char *text);
 
 /* Pages of the host that are free, once they stand still. */
 uint64_t free_pages(void);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Many domains: one after the other, and all at once. */
+#include "tests/system/control/scenarios.h"
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coracle/clock.h"
+#include "coracle/mem.h"
+#include "toolstack/control/xenstore.h"
+
+#define ROUNDS 1000u
+#define CROWD  200u
+
+#define HEAP_STEP 64u /* pages by which the heap grows */
+
+/* The moment when the domain's main() began, as it says itself. */
+static uint64_t main_moment(const char *name)
+{
+    char bytes[64] = "";
+    struct console *console = domain_console(name);
+    uint64_t position = 0;
+
+    console_log_read(console_log(console), &position, bytes, sizeof(bytes) - 1);
+    return !strncmp(bytes, "main ", 5) ? strtoull(bytes + 5, NULL, 10) : 0;
+}
+
+/* Rounds of create, run, destroy: half of them end by themselves. */
+static bool play_rounds(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct domain_config config = simple("round", "answer", 4096, i % 2 ? "-- \"exit 1\"" : NULL);
+
+        if (!create(&config) || !CHECK(wait_output("round", "\n", 10))) {
+            return false;
+        }
+        if (i % 2) {
+            CHECK(wait_gone("round", 10));
+        } else {
+            destroy("round");
+        }
+    }
+    return true;
+}
+
+void scenario_rounds(void)
+{
+    uint64_t before, nodes;
+    size_t own, used;
+
+    if (!play_rounds(100)) { /* records, tables and heaps have the size that they keep */
+        return;
+    }
+    before = free_pages();
+    nodes = store_node_count(xenstore());
+    own = cor_pages_free();
+    used = mallinfo().uordblks;
+    play_rounds(ROUNDS);
+    CHECK(free_pages() == before);
+    CHECK(mallinfo().uordblks == used);
+    CHECK(own - cor_pages_free() <= HEAP_STEP); /* its pieces lie elsewhere */
+    CHECK(store_node_count(xenstore()) == nodes);
+}
+
+static const char *crowd_name(unsigned i)
+{
+    static char name[16];
+
+    snprintf(name, sizeof(name), "d%u", i);
+    return name;
+}
+
+static bool make_crowd(void)
+{
+    for (unsigned i = 1; i <= CROWD; i++) {
+        struct domain_config config = simple(crowd_name(i), "answer", 4096, NULL);
+
+        if (!create(&config)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void destroy_crowd(void)
+{
+    for (unsigned i = 1; i <= CROWD; i++) {
+        destroy(crowd_name(i));
+    }
+}
+
+/* Two hundred domains at once, all of which answer, and what each costs beside its own memory. */
+void scenario_crowd(void)
+{
+    uint64_t before = free_pages(), own = cor_pages_free(), host, control;
+
+    if (!make_crowd()) {
+        return;
+    }
+    for (unsigned i = 1; i <= CROWD; i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "you %u\n", i);
+        type(crowd_name(i), text);
+    }
+    for (unsigned i = 1; i <= CROWD; i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "heard you %u\n", i);
+        CHECK(wait_output(crowd_name(i), text, 10));
+    }
+    host = (before - free_pages()) * 4 / CROWD - 4096;
+    control = (own - cor_pages_free()) * 4 / CROWD;
+    printf("bench overhead_kib %" PRIu64 " %" PRIu64 "\n", host, control);
+    CHECK(host + control <= 64);
+    destroy_crowd();
+    before = free_pages(); /* the hypervisor has kept tables of our own ports, for so many */
+    if (make_crowd()) {
+        destroy_crowd();
+        CHECK(free_pages() == before);
+    }
+}
+
+/* How long it takes from a request to main(), with more and more domains beside. Run with counted instructions. */
+void scenario_cost(void)
+{
+    uint64_t first = 0, last = 0;
+
+    for (unsigned i = 1; i <= CROWD; i++) {
+        struct domain_config config = simple(crowd_name(i), "answer", 4096, NULL);
+        uint64_t begun = cor_monotonic_ns(), took;
+
+        if (!create(&config) || !CHECK(wait_output(crowd_name(i), "\n", 10))) {
+            return;
+        }
+        took = main_moment(crowd_name(i)) - begun;
+        first = i == 1 ? took : first;
+        last = took;
+        if (i == 1 || i == 50 || i == 100 || i == 200) {
+            printf("bench create_to_main_%u %" PRIu64 "\n", i, took);
+        }
+    }
+    CHECK(first <= 1000000);
+    CHECK(last <= first + first / 5);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* All scenarios, by file. tests/system/test_control.py says which of them share a boot. */
+#ifndef TESTS_SYSTEM_CONTROL_SCENARIOS_H
+#define TESTS_SYSTEM_CONTROL_SCENARIOS_H
+
+#include "tests/system/control/test.h"
+
+/* life.c */
+void scenario_hello(void);
+void scenario_refused(void);
+void scenario_obey(void);
+void scenario_long_line(void);
+void scenario_restart(void);
+void scenario_storm(void);
+void scenario_preserve(void);
+void scenario_destroy(void);
+void scenario_crash(void);
+
+/* many.c */
+void scenario_rounds(void);
+void scenario_crowd(void);
+void scenario_cost(void);
+
+/* neighbours.c */
+void scenario_flood(void);
+void scenario_readers(void);
+
+#endif
