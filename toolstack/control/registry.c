@@ -13,8 +13,13 @@
 #define IDS_PAGE 256u
 #define PAGES    (DOMID_FIRST_RESERVED / IDS_PAGE + 1)
 
+struct page {
+    unsigned count;
+    struct domain *domains[IDS_PAGE];
+};
+
 static struct domain *buckets[BUCKETS];
-static struct domain **pages[PAGES];
+static struct page *pages[PAGES];
 static struct domain_observer *observers, *observer_cursor;
 
 static struct domain **bucket(const char *name)
@@ -39,9 +44,9 @@ struct domain *domain_find(const char *name)
 
 struct domain *domain_find_id(uint16_t domid)
 {
-    struct domain **page = domid < DOMID_FIRST_RESERVED ? pages[domid / IDS_PAGE] : NULL;
+    const struct page *page = domid < DOMID_FIRST_RESERVED ? pages[domid / IDS_PAGE] : NULL;
 
-    return page ? page[domid % IDS_PAGE] : NULL;
+    return page ? page->domains[domid % IDS_PAGE] : NULL;
 }
 
 struct domain *domain_next(struct domain *after)
@@ -49,12 +54,12 @@ struct domain *domain_next(struct domain *after)
     unsigned id = after ? after->built.domid + 1u : 1;
 
     while (id < DOMID_FIRST_RESERVED) {
-        struct domain **page = pages[id / IDS_PAGE];
+        const struct page *page = pages[id / IDS_PAGE];
 
         if (!page) {
             id = (id / IDS_PAGE + 1) * IDS_PAGE;
-        } else if (page[id % IDS_PAGE]) {
-            return page[id % IDS_PAGE];
+        } else if (page->domains[id % IDS_PAGE]) {
+            return page->domains[id % IDS_PAGE];
         } else {
             id++;
         }
@@ -89,22 +94,29 @@ void registry_remove_name(struct domain *domain)
 int registry_add_id(struct domain *domain)
 {
     uint16_t domid = domain->built.domid;
-    struct domain ***page = &pages[domid / IDS_PAGE];
+    struct page **page = &pages[domid / IDS_PAGE];
 
     if (!*page) {
-        *page = calloc(IDS_PAGE, sizeof(**page));
+        *page = calloc(1, sizeof(**page));
     }
     if (!*page) {
         return -ENOMEM;
     }
-    (*page)[domid % IDS_PAGE] = domain;
+    (*page)->domains[domid % IDS_PAGE] = domain;
+    (*page)->count++;
     return 0;
 }
 
 void registry_remove_id(struct domain *domain)
 {
+    struct page **page = &pages[domain->built.domid / IDS_PAGE];
+
     if (domain_find_id(domain->built.domid) == domain) {
-        pages[domain->built.domid / IDS_PAGE][domain->built.domid % IDS_PAGE] = NULL;
+        (*page)->domains[domain->built.domid % IDS_PAGE] = NULL;
+        if (--(*page)->count == 0) {
+            free(*page);
+            *page = NULL;
+        }
     }
 }
 

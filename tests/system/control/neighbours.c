@@ -80,7 +80,9 @@ static unsigned seen(const struct reader *reader, const char *text)
     return count;
 }
 
-/* Several at one console: each sees what comes after it attached, or all; who does not read holds nobody up. */
+/*
+ * Several at one console: each sees what comes after it attached, or all; who does not read holds nobody up.
+ */
 void scenario_readers(void)
 {
     struct domain_config config = simple("read", "answer", 4096, NULL);
