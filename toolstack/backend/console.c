@@ -20,7 +20,7 @@ struct console {
     struct console_attachment *cursor; /* the next one to be called, while they are */
     struct console_log log;
 
-    uint32_t credit;      /* bytes that may be moved before the rate counts */
+    int64_t credit;       /* bytes that may be moved before the rate counts; a turn may leave it below 0 */
     uint64_t credit_when; /* up to when credit has been given */
     bool masked;          /* no credit: waits for the timer */
     struct loop_timer timer;
@@ -62,11 +62,12 @@ static void tell_writable(struct console *console)
 static void credit_earn(struct console *console)
 {
     uint64_t now = cor_monotonic_ns(), passed = now - console->credit_when;
-    uint64_t earned = passed >= NS_PER_SECOND ? CONSOLE_CREDIT : passed * CONSOLE_RATE / NS_PER_SECOND;
+    int64_t earned =
+        passed >= NS_PER_SECOND ? CONSOLE_CREDIT : (int64_t)(passed * CONSOLE_RATE / NS_PER_SECOND);
 
     if (earned) {
-        console->credit =
-            console->credit + earned < CONSOLE_CREDIT ? console->credit + (uint32_t)earned : CONSOLE_CREDIT;
+        console->credit += earned;
+        console->credit = console->credit < CONSOLE_CREDIT ? console->credit : CONSOLE_CREDIT;
         console->credit_when = now;
     }
 }
@@ -104,13 +105,13 @@ static void turn(struct loop_task *task)
         return;
     }
     credit_earn(console);
-    if (console->credit < CONSOLE_TURN_COST) {
+    if (console->credit <= 0) {
         wait_for_credit(console);
         return;
     }
     count = take_output(console);
     cost = count > CONSOLE_TURN_COST ? count : CONSOLE_TURN_COST;
-    console->credit -= cost < console->credit ? (uint32_t)cost : console->credit;
+    console->credit -= (int64_t)cost;
     if (count) {
         cor_event_send(console->port.port); /* there is room; what comes now brings an event */
         tell_readable(console);

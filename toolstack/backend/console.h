@@ -24,8 +24,8 @@
 #include "toolstack/backend/console_log.h"
 
 /* Credit of a console in bytes, what comes back of it in a second, and what a turn costs at least. */
-#define CONSOLE_CREDIT    (1024u * 1024)
-#define CONSOLE_RATE      (8u * 1024 * 1024)
+#define CONSOLE_CREDIT    (1024 * 1024)
+#define CONSOLE_RATE      (8 * 1024 * 1024)
 #define CONSOLE_TURN_COST 256u
 
 struct console;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain that answers: says when its main() began (monotonic nanoseconds of the host), obeys its arguments, then
- * lines of its console, as orders: "exit N", "crash", "reboot", "fault", "stop" (says and hears nothing any more);
- * anything else is given back as "heard LINE".
+ * A domain that answers: says when its main() began (monotonic nanoseconds of the host), obeys its arguments,
+ * then lines of its console, as orders: "exit N", "crash", "reboot", "fault", "stop" (says and hears nothing
+ * any more); anything else is given back as "heard LINE".
  */
 #include <stdio.h>
 #include <stdlib.h>
