@@ -46,6 +46,7 @@ include pvboot/build.mk
 include libos/build.mk
 include toolstack/cc/build.mk
 include toolstack/build.mk
+include toolstack/deps/guestlibs.mk
 include toolstack/control/build.mk
 include samples/build.mk
 include tests/build.mk
@@ -86,5 +87,5 @@ help:
 	@sed -nE 's/^## ([a-z-]+): (.*)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r target text; do \
 		printf '  %-12s %s\n' "$$target" "$$text"; done
 	@echo
-	@echo 'NEWLIB_SRC=, LWIP_SRC= and LUA_SRC= name source tarballs to use instead of those that Debian ships;'
+	@echo 'NEWLIB_SRC=, LUA_SRC=, LWIP_SRC=, CJSON_SRC= and HTTP_PARSER_SRC= name source tarballs to use instead of what Debian ships;'
 	@echo 'XEN_KERNEL= names an unpacked Xen 4.17 image for the tests.'

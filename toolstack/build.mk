@@ -17,6 +17,8 @@ $(BUILD)/coracle: $(CLI_OBJ)
 
 -include $(CLI_OBJ:.o=.d)
 
+include toolstack/link/unit.mk
+
 ALL += $(BUILD)/coracle
 
 UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm

@@ -3,25 +3,26 @@
  * Many connections over one line of bytes: how the API's HTTP connections reach a host over a serial line or a virtio
  * console. Both ends compile this source: the control domain accepts channels, the tool's host agent opens them.
  *
- * A frame is a header of 12 bytes, the payload, and for frames with a payload nothing more:
+ * A frame is a header of 12 bytes and the payload:
  *
- *     magic (2 bytes: 0xc0 0x7a)  type (1)  zero (1)  channel (2)  length (2)  CRC-32 of the header so far and the
- *     payload (4)
+ *     magic (2 bytes: 0xc0 0x7a)  type (1)  sequence (1)  channel (2)  length (2)  CRC-32 of the header so far and
+ *     the payload (4)
  *
- * Numbers are little-endian; length is at most MUX_PAYLOAD_MAX.
+ * Numbers are little-endian; length is at most MUX_PAYLOAD_MAX; sequence counts the frames of one direction.
  *
  *     type     payload            meaning
- *     HELLO    version (4), nonce (4)   forget all channels; sent at the start, and in answer to a HELLO with another
- *                                 nonce than the last. Channels exist only after both ends saw one.
+ *     HELLO    version (4), nonce (4), echo (4)   forget all channels of another nonce than this. echo is the nonce of
+ *                                 the last HELLO from the other end, 0: none yet. The link is up for who gets its own
+ *                                 nonce back; until then it ignores everything but HELLO.
  *     OPEN                        a new channel; only the tool's end sends it, and chooses the number
  *     DATA     bytes              at most as many as the receiver gave credit for
  *     CREDIT   bytes (4)          so many more bytes may be sent; each side begins with MUX_WINDOW
  *     END                         no more DATA will come; the other direction goes on
  *     RESET                       the channel is gone at once; also the answer to frames of unknown channels
  *
- * What is no frame (noise, a firmware's or loader's messages before the first HELLO, a CRC that does not fit) is skipped
- * to the next magic; a lost frame breaks the credit or the CRC, and then the end that notices sends HELLO with a new
- * nonce: all channels are reset, nothing else breaks.
+ * What is no frame (noise, a firmware's or loader's messages) is skipped to the next magic. A frame that was lost or
+ * damaged shows as a gap in the sequence; the end that notices sends HELLO with a new nonce: all channels are reset,
+ * and no false or missing bytes are ever delivered.
  *
  * Pure logic: bytes in by mux_receive(), bytes out by the `send` operation. One thread.
  */
@@ -53,11 +54,11 @@ struct mux_ops {
     void (*writable)(void *user, struct mux_channel *channel);
     /* The channel is gone: closed from both ends, or reset. The pointer is invalid afterwards. */
     void (*closed)(void *user, struct mux_channel *channel);
-    /* Both ends have said HELLO (again): from here on channels can be opened. May be NULL. */
+    /* The link is up (again): from here on channels can be opened. May be NULL. */
     void (*up)(void *user);
 };
 
-/* nonce: differs from start to start (time, random). NULL if memory is short. Sends HELLO. */
+/* nonce: differs from start to start (time, random), not 0. NULL if memory is short. Sends HELLO. */
 struct mux *mux_create(const struct mux_ops *ops, void *user, uint32_t nonce);
 /* Resets all channels (closed() is called) and frees everything. */
 void mux_destroy(struct mux *mux);
