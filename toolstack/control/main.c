@@ -2,7 +2,10 @@
 /* The control domain's start: an ordered list, then the event loop. */
 #include <stdio.h>
 #include <string.h>
+#include "toolstack/control/api.h"
+#include "toolstack/control/archive.h"
 #include "toolstack/control/domain.h"
+#include "toolstack/control/link.h"
 #include "toolstack/control/loop.h"
 
 /* A step that must not fail: without it there is no host. */
@@ -16,8 +19,12 @@ static bool step(const char *what, int error)
 
 int main(void)
 {
-    if (!step("the life cycle of domains", domains_init())) {
+    if (!step("the life cycle of domains", domains_init()) || !step("the boot archive", archive_images())) {
         return 1;
+    }
+    /* Without a token nobody may ask, and without a line nobody can: the domains of the archive run all the same. */
+    if (step("the API: boot/token", api_read_token("/boot/token"))) {
+        step("the API's link", link_start(api_accept));
     }
     loop_run();
 }
