@@ -4,3 +4,6 @@ UNIT_TESTS += http
 UNIT_SRC_http := toolstack/control/http.c
 UNIT_FLAGS_http := -idirafter libos/include
 UNIT_LIBS_http := -lhttp_parser -lcjson
+UNIT_TESTS += config_json
+UNIT_SRC_config_json := toolstack/control/config_json.c toolstack/control/config.c
+UNIT_LIBS_config_json := -lcjson
