@@ -26,7 +26,7 @@ const char *__asan_default_options(void)
 static uint64_t now;
 static struct loop_task *posted;
 static struct loop_timer *timer;
-static uint64_t deadline;
+static uint64_t timer_deadline;
 
 uint64_t cor_monotonic_ns(void)
 {
@@ -39,10 +39,10 @@ void loop_post(struct loop_task *task)
     posted = task;
 }
 
-void loop_timer_set(struct loop_timer *t, uint64_t at)
+void loop_timer_set(struct loop_timer *set, uint64_t at)
 {
-    timer = t;
-    deadline = at;
+    timer = set;
+    timer_deadline = at;
 }
 
 void loop_timer_stop(struct loop_timer *t)
@@ -327,7 +327,7 @@ static void a_slow_request_is_given_up(void **state)
     (void)state;
     feed("GET /x HT", 1000);
     assert_non_null(timer);
-    assert_int_equal(deadline, now + HTTP_TIMEOUT_NS);
+    assert_int_equal(timer_deadline, now + HTTP_TIMEOUT_NS);
     timer->task.run(&timer->task);
     assert_true(answer_begins("HTTP/1.1 408 "));
     assert_true(wire.ended);

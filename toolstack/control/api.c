@@ -79,7 +79,9 @@ static int hex_digit(char c)
                                                     : -1;
 }
 
-/* Decodes the segment at from, up to the next slash, into name. The end of the segment, or NULL: malformed. */
+/*
+ * Decodes the segment at from, up to the next slash, into name. The end of the segment, or NULL: malformed.
+ */
 static const char *decode_segment(const char *from, char name[NAME_MAX_BYTES])
 {
     size_t length = 0;
@@ -122,7 +124,9 @@ static bool path_matches(const char *pattern, const char *path, char name[NAME_M
     return *path == '\0';
 }
 
-/* The request's operation; NULL: there is none, and *known says whether the path exists with another method. */
+/*
+ * The request's operation; NULL: there is none, and *known says whether the path exists with another method.
+ */
 static const struct operation *find(const struct http_request *request, char name[NAME_MAX_BYTES],
                                     bool *known)
 {

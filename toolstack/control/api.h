@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The API: what openapi.json describes, on top of http.h. api.c finds the operation and checks the token; one file
- * each for host, images, domains and streams.
+ * The API: what openapi.json describes, on top of http.h. api.c finds the operation and checks the token;
+ * one file each for host, images, domains and streams.
  */
 #ifndef TOOLSTACK_CONTROL_API_H
 #define TOOLSTACK_CONTROL_API_H
@@ -15,8 +15,8 @@
 #define API_JSON_MAX 65536u /* bytes of a JSON body */
 
 /*
- * Reads the token that every request must carry: the first line of the file, 16 to 128 bytes. Before it is called the
- * API answers nobody. 0, the file's errno, or -EINVAL: too short or too long.
+ * Reads the token that every request must carry: the first line of the file, 16 to 128 bytes. Before it is
+ * called the API answers nobody. 0, the file's errno, or -EINVAL: too short or too long.
  */
 int api_read_token(const char *path);
 
@@ -42,15 +42,17 @@ struct domain *api_domain(const struct api_call *call);
 /* The query's parameter name as 0 or 1; false: answered with 400. */
 bool api_query_flag(const struct api_call *call, const char *name, bool *value);
 
+/*
+ * The operations, as openapi.json describes them: each sees to it that call->request is answered, now or
+ * later.
+ */
 void api_get_host(struct api_call *call);
 void api_get_host_log(struct api_call *call);
 void api_shutdown_host(struct api_call *call);
-
 void api_list_images(struct api_call *call);
 void api_put_image(struct api_call *call);
 void api_get_image(struct api_call *call);
 void api_delete_image(struct api_call *call);
-
 void api_list_domains(struct api_call *call);
 void api_create_domain(struct api_call *call);
 void api_get_domain(struct api_call *call);
@@ -60,7 +62,6 @@ void api_pause_domain(struct api_call *call);
 void api_unpause_domain(struct api_call *call);
 void api_shutdown_domain(struct api_call *call);
 void api_reboot_domain(struct api_call *call);
-
 void api_wait_domain(struct api_call *call);
 void api_get_log(struct api_call *call);
 void api_get_crash(struct api_call *call);

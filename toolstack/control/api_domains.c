@@ -134,8 +134,8 @@ void api_list_domains(struct api_call *call)
 
 void api_create_domain(struct api_call *call)
 {
-    struct domain_config config;
-    struct domain_error error;
+    struct domain_config config = {0};
+    struct domain_error error = {0};
     struct domain *domain;
 
     if (!config_from_json(call->body, &config, &error)) {
@@ -174,7 +174,7 @@ static void reply_done(struct http_request *request, int result, unsigned status
 void api_destroy_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
-    struct domain_error error;
+    struct domain_error error = {0};
 
     if (domain) {
         reply_done(call->request, domain_destroy(domain, &error), 204, &error);
@@ -184,7 +184,7 @@ void api_destroy_domain(struct api_call *call)
 void api_pause_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
-    struct domain_error error;
+    struct domain_error error = {0};
 
     if (domain) {
         reply_done(call->request, domain_pause(domain, &error), 204, &error);
@@ -194,7 +194,7 @@ void api_pause_domain(struct api_call *call)
 void api_unpause_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
-    struct domain_error error;
+    struct domain_error error = {0};
 
     if (domain) {
         reply_done(call->request, domain_unpause(domain, &error), 204, &error);
@@ -204,7 +204,7 @@ void api_unpause_domain(struct api_call *call)
 void api_shutdown_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
-    struct domain_error error;
+    struct domain_error error = {0};
 
     if (domain) {
         reply_done(call->request, domain_shutdown(domain, false, &error), 202, &error);
@@ -214,7 +214,7 @@ void api_shutdown_domain(struct api_call *call)
 void api_reboot_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
-    struct domain_error error;
+    struct domain_error error = {0};
 
     if (domain) {
         reply_done(call->request, domain_shutdown(domain, true, &error), 202, &error);
@@ -299,7 +299,7 @@ void api_change_domain(struct api_call *call)
 {
     struct change change = {.weight = -1, .cap = -1, .memory = -1, .vcpu = -1};
     struct domain *domain = api_domain(call);
-    struct domain_error error;
+    struct domain_error error = {0};
     const char *wrong = NULL;
     const cJSON *item;
 

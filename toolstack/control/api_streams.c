@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The API's operations that take their time: waiting for a domain's end, following its log, its console. Each holds a
- * structure of its own until the operation is over or the client is gone.
+ * The API's operations that take their time: waiting for a domain's end, following its log, its console.
+ * Each holds a structure of its own until the operation is over or the client is gone.
  */
 #include <http_parser.h>
 #include <stddef.h>
@@ -157,7 +157,9 @@ static void follower_ended(struct console_attachment *attachment)
     follower_end((struct follower *)attachment);
 }
 
-/* The console of the domain that the path names, or of the last that had the name; NULL: answered with 404. */
+/*
+ * The console of the domain that the path names, or of the last that had the name; NULL: answered with 404.
+ */
 static struct console *named_console(const struct api_call *call)
 {
     struct console *console = domain_console(call->name);

@@ -8,8 +8,8 @@
 #include "toolstack/control/domain.h"
 
 /*
- * Fills *config, which the caller ends with domain_config_free(). False with *error filled (-EINVAL: which member is
- * wrong, missing or unknown, what was expected and found; -ENOMEM); *config then needs no end.
+ * Fills *config, which the caller ends with domain_config_free(). False with *error filled (-EINVAL: which
+ * member is wrong, missing or unknown, what was expected and found; -ENOMEM); *config then needs no end.
  */
 bool config_from_json(const cJSON *json, struct domain_config *config, struct domain_error *error);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection: see http.h. Its input is parsed as it comes; while a request is being answered the parser is paused,
- * and what the client sends ahead stays in `ahead`, not given back to the stream: the stream's window bounds it. The
- * output buffer holds what the stream does not take at once.
+ * One connection: see http.h. Its input is parsed as it comes; while a request is being answered the parser
+ * is paused, and what the client sends ahead stays in `ahead`, not given back to the stream: the stream's
+ * window bounds it. The output buffer holds what the stream does not take at once.
  */
 #include "toolstack/control/http.h"
 #include <http_parser.h>
@@ -12,12 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cjson/cJSON.h"
+#include "toolstack/control/buffer.h"
 #include "toolstack/control/loop.h"
-
-struct buffer {
-    char *data;
-    size_t length, capacity;
-};
 
 struct http_connection {
     struct stream *stream;
@@ -37,44 +33,6 @@ struct http_connection {
     bool ended;      /* the client sends no more */
     struct http_request request;
 };
-
-/* ------------------------------------------------------------------ buffers */
-
-static bool buffer_add(struct buffer *buffer, const void *data, size_t length)
-{
-    if (buffer->capacity - buffer->length <= length) {
-        size_t capacity = (buffer->length + length) * 2 + 64;
-        char *bigger = realloc(buffer->data, capacity);
-
-        if (!bigger) {
-            return false;
-        }
-        buffer->data = bigger;
-        buffer->capacity = capacity;
-    }
-    if (length) {
-        memcpy(buffer->data + buffer->length, data, length);
-    }
-    buffer->length += length;
-    buffer->data[buffer->length] = '\0';
-    return true;
-}
-
-static void buffer_free(struct buffer *buffer)
-{
-    free(buffer->data);
-    *buffer = (struct buffer){0};
-}
-
-/* Takes length bytes off the front. */
-static void buffer_drop(struct buffer *buffer, size_t length)
-{
-    buffer->length -= length;
-    memmove(buffer->data, buffer->data + length, buffer->length);
-    if (buffer->length == 0) {
-        buffer_free(buffer);
-    }
-}
 
 /* ------------------------------------------------------------------ life of a connection */
 

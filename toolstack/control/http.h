@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP/1.1 server's protocol half: requests out of a stream, one after the other, and answers into it. Parsing is
- * http-parser's; what is allowed, and what it means, is the API's (api.h). Everything that a client can make it hold is
- * bounded: HTTP_HEAD_MAX for a request's head, the body limit that `begin` returns, one window of what it sends ahead,
- * and the answer.
+ * The HTTP/1.1 server's protocol half: requests out of a stream, one after the other, and answers into it.
+ * Parsing is http-parser's; what is allowed, and what it means, is the API's (api.h). Everything that a
+ * client can make it hold is bounded: HTTP_HEAD_MAX for a request's head, the body limit that `begin`
+ * returns, one window of what it sends ahead, and the answer.
  */
 #ifndef TOOLSTACK_CONTROL_HTTP_H
 #define TOOLSTACK_CONTROL_HTTP_H
@@ -39,8 +39,8 @@ struct http_request {
 
 struct http_ops {
     /*
-     * The head is complete. Returns how many bytes of body are accepted (a longer one is answered with 413), or answers
-     * (http_reply), and then the rest of the request is dropped and the connection ends.
+     * The head is complete. Returns how many bytes of body are accepted (a longer one is answered with
+     * 413), or answers (http_reply), and then the rest of the request is dropped and the connection ends.
      */
     size_t (*begin)(struct http_request *request);
     /* The request is complete: answer now or later, exactly once. */
@@ -59,8 +59,8 @@ void http_reply_error(struct http_request *request, unsigned status, const char 
     __attribute__((format(printf, 3, 4)));
 
 /*
- * An answer that comes piece by piece. http_stream_room() says how many bytes may be written now; more are refused
- * (false: too much, or memory is short). http_stream_end() finishes it, and the request is gone.
+ * An answer that comes piece by piece. http_stream_room() says how many bytes may be written now; more are
+ * refused (false: too much, or memory is short). http_stream_end() finishes it, and the request is gone.
  */
 void http_stream_begin(struct http_request *request, unsigned status, const char *type);
 size_t http_stream_room(const struct http_request *request);
@@ -71,8 +71,8 @@ void http_stream_end(struct http_request *request);
 struct stream *http_request_stream(const struct http_request *request);
 
 /*
- * Answers 101 and hands the stream over to handler with user; bytes that the client has sent ahead are delivered by
- * handler->data before this returns. The request is gone afterwards.
+ * Answers 101 and hands the stream over to handler with user; bytes that the client has sent ahead are
+ * delivered by handler->data before this returns. The request is gone afterwards.
  */
 void http_upgrade(struct http_request *request, const char *protocol, const struct stream_handler *handler,
                   void *user);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multiplexer on the serial line; see link.h. Frames that the line has not taken yet wait in a queue of blocks;
- * the multiplexer's credit bounds it.
+ * The multiplexer on the serial line; see link.h. Frames that the line has not taken yet wait in a queue of
+ * blocks; the multiplexer's credit bounds it.
  */
 #include "toolstack/control/link.h"
 #include <errno.h>

@@ -22,7 +22,10 @@ int main(void)
     if (!step("the life cycle of domains", domains_init()) || !step("the boot archive", archive_images())) {
         return 1;
     }
-    /* Without a token nobody may ask, and without a line nobody can: the domains of the archive run all the same. */
+    /*
+     * Without a token nobody may ask, and without a line nobody can: the domains of the archive run all the
+     * same.
+     */
     if (step("the API: boot/token", api_read_token("/boot/token"))) {
         step("the API's link", link_start(api_accept));
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The driver; see serial.h. Each port access is emulated by the hypervisor, so bytes go in runs: at the receiver's
- * trigger level the FIFO holds at least RECEIVE_TRIGGER bytes, and an empty transmitter takes FIFO_SIZE, each with one
- * string instruction.
+ * The driver; see serial.h. Each port access is emulated by the hypervisor, so bytes go in runs: at the
+ * receiver's trigger level the FIFO holds at least RECEIVE_TRIGGER bytes, and an empty transmitter takes
+ * FIFO_SIZE, each with one string instruction.
  *
  * ISA interrupts are edges: one that comes is looked at until the UART says that nothing is pending.
  */

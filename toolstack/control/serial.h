@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The second serial line (a 16550 at the PC's COM2), driven by its interrupt: the link's line where there is no better
- * one. Hardware flow control (RTS, CTS) is on.
+ * The second serial line (a 16550 at the PC's COM2), driven by its interrupt: the link's line where there
+ * is no better one. Hardware flow control (RTS, CTS) is on.
  */
 #ifndef TOOLSTACK_CONTROL_SERIAL_H
 #define TOOLSTACK_CONTROL_SERIAL_H
@@ -17,8 +17,8 @@ struct serial_ops {
 };
 
 /*
- * Takes the line over. 0, -ENODEV: there is no 16550 there, or the hypervisor's errno (it keeps the line, or gives no
- * interrupt).
+ * Takes the line over. 0, -ENODEV: there is no 16550 there, or the hypervisor's errno (it keeps the line,
+ * or gives no interrupt).
  */
 int serial_open(const struct serial_ops *ops);
 

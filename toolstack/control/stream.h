@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection of bytes, whatever carries it (a channel of the link; TCP later): who provides it fills `ops`, who uses it
- * `handler`. Everything runs on the event loop's thread; a handler may call any operation.
+ * A connection of bytes, whatever carries it (a channel of the link; TCP later): who provides it fills
+ * `ops`, who uses it `handler`. Everything runs on the event loop's thread; a handler may call any operation.
  */
 #ifndef TOOLSTACK_CONTROL_STREAM_H
 #define TOOLSTACK_CONTROL_STREAM_H

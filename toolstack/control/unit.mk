@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of the control domain's pure parts, on the host with the host's copies of the libraries.
 UNIT_TESTS += http
-UNIT_SRC_http := toolstack/control/http.c
+UNIT_SRC_http := toolstack/control/http.c toolstack/control/buffer.c
 UNIT_FLAGS_http := -idirafter libos/include
 UNIT_LIBS_http := -lhttp_parser -lcjson
 UNIT_TESTS += config_json

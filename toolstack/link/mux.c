@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multiplexer; see mux.h. Frames are put together in one buffer; a frame is acted on only when its CRC and its
- * sequence number fit. A gap in the numbers, or a DATA frame beyond the credit, means that everything begins anew.
+ * The multiplexer; see mux.h. Frames are put together in one buffer; a frame is acted on only when its CRC
+ * and its sequence number fit. A gap in the numbers, or a DATA frame beyond the credit, means that
+ * everything begins anew.
  */
 #include "toolstack/link/mux.h"
 #include <stdlib.h>
@@ -324,8 +325,8 @@ static void resynchronize(struct mux *mux)
 }
 
 /*
- * How many bytes the frame that the buffer begins with has, as far as its first bytes tell; 0: it is none. A frame of
- * which too little is there to tell wants more.
+ * How many bytes the frame that the buffer begins with has, as far as its first bytes tell; 0: it is none.
+ * A frame of which too little is there to tell wants more.
  */
 static size_t frame_size(const struct mux *mux)
 {

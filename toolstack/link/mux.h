@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many connections over one line of bytes: how the API's HTTP connections reach a host over a serial line or a virtio
- * console. Both ends compile this source: the control domain accepts channels, the tool's host agent opens them.
+ * Many connections over one line of bytes: how the API's HTTP connections reach a host over a serial line
+ * or a virtio console. Both ends compile this source: the control domain accepts channels, the tool's host
+ * agent opens them.
  *
  * A frame is a header of 12 bytes and the payload:
  *
- *     magic (2 bytes: 0xc0 0x7a)  type (1)  sequence (1)  channel (2)  length (2)  CRC-32 of the header so far and
- *     the payload (4)
+ *     magic (2 bytes: 0xc0 0x7a)  type (1)  sequence (1)  channel (2)  length (2)  CRC-32 of the header so
+ *     far and the payload (4)
  *
  * Numbers are little-endian; length is at most MUX_PAYLOAD_MAX; sequence counts the frames of one direction.
  *
  *     type     payload            meaning
- *     HELLO    version (4), nonce (4), echo (4)   forget all channels of another nonce than this. echo is the nonce of
- *                                 the last HELLO from the other end, 0: none yet. The link is up for who gets its own
- *                                 nonce back; until then it ignores everything but HELLO.
+ *     HELLO    version (4), nonce (4), echo (4)   forget all channels of another nonce than this. echo is
+ *     the nonce of
+ *                                 the last HELLO from the other end, 0: none yet. The link is up for who
+ *                                 gets its own nonce back; until then it ignores everything but HELLO.
  *     OPEN                        a new channel; only the tool's end sends it, and chooses the number
  *     DATA     bytes              at most as many as the receiver gave credit for
  *     CREDIT   bytes (4)          so many more bytes may be sent; each side begins with MUX_WINDOW
  *     END                         no more DATA will come; the other direction goes on
  *     RESET                       the channel is gone at once; also the answer to frames of unknown channels
  *
- * What is no frame (noise, a firmware's or loader's messages) is skipped to the next magic. A frame that was lost or
- * damaged shows as a gap in the sequence; the end that notices sends HELLO with a new nonce: all channels are reset,
- * and no false or missing bytes are ever delivered.
+ * What is no frame (noise, a firmware's or loader's messages) is skipped to the next magic. A frame that
+ * was lost or damaged shows as a gap in the sequence; the end that notices sends HELLO with a new nonce:
+ * all channels are reset, and no false or missing bytes are ever delivered.
  *
  * Pure logic: bytes in by mux_receive(), bytes out by the `send` operation. One thread.
  */
@@ -44,7 +46,10 @@ struct mux_channel;
 struct mux_ops {
     /* Bytes for the line, a whole frame. The other side queues what it cannot send at once. */
     void (*send)(void *user, const void *data, size_t length);
-    /* The other end opened a channel: set it up with mux_channel_set_user, or refuse it with false. NULL: refuse. */
+    /*
+     * The other end opened a channel: set it up with mux_channel_set_user, or refuse it with false. NULL:
+     * refuse.
+     */
     bool (*opened)(void *user, struct mux_channel *channel);
     /* Bytes arrived; the receiver calls mux_consumed() when it has done with them (now or later). */
     void (*data)(void *user, struct mux_channel *channel, const void *data, size_t length);
