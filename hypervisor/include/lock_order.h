@@ -3,7 +3,8 @@
  * Locks and their order. A processor may take a lock only if every lock it holds has a smaller rank, or an
  * equal one in the order that the table gives. Interrupts are off whenever the hypervisor runs (but for the
  * idle loop and preemption points), so no lock needs an interrupt-safe variant. A processor that waits for a
- * lock answers TLB-flush requests meanwhile, so that a holder may wait for a flush on all processors.
+ * lock answers TLB-flush requests meanwhile, so that a holder may wait for a flush on all processors. The
+ * hypervisor that the tests boot checks the order (cpu/lock_check.c).
  *
  *   rank                 lock                       guards
  *   LOCK_DOMAIN_LIST     the table of domains       domid -> domain, creation and removal
@@ -25,23 +26,27 @@
 #ifndef HYPERVISOR_LOCK_ORDER_H
 #define HYPERVISOR_LOCK_ORDER_H
 
-enum lock_rank {
-    LOCK_NONE,
-    LOCK_DOMAIN_LIST,
-    LOCK_DOMAIN,
-    LOCK_GRANT,
-    LOCK_PAGE,
-    LOCK_PAGE_LIST,
-    LOCK_PIRQ,
-    LOCK_EVENT,
-    LOCK_RIGHTS,
-    LOCK_SLAB,
-    LOCK_VMAP,
-    LOCK_HEAP,
-    LOCK_TIMER,
-    LOCK_SCHED,
-    LOCK_FLUSH,
-    LOCK_CONSOLE,
-};
+/* In order. */
+#define LOCK_RANKS(X)                                                                                        \
+    X(LOCK_NONE)                                                                                             \
+    X(LOCK_DOMAIN_LIST)                                                                                      \
+    X(LOCK_DOMAIN)                                                                                           \
+    X(LOCK_GRANT)                                                                                            \
+    X(LOCK_PAGE)                                                                                             \
+    X(LOCK_PAGE_LIST)                                                                                        \
+    X(LOCK_PIRQ)                                                                                             \
+    X(LOCK_EVENT)                                                                                            \
+    X(LOCK_RIGHTS)                                                                                           \
+    X(LOCK_SLAB)                                                                                             \
+    X(LOCK_VMAP)                                                                                             \
+    X(LOCK_HEAP)                                                                                             \
+    X(LOCK_TIMER)                                                                                            \
+    X(LOCK_SCHED)                                                                                            \
+    X(LOCK_FLUSH)                                                                                            \
+    X(LOCK_CONSOLE)
+
+#define LOCK_RANK(rank) rank,
+enum lock_rank { LOCK_RANKS(LOCK_RANK) };
+#undef LOCK_RANK
 
 #endif

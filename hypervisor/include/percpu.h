@@ -11,6 +11,7 @@
 
 struct vcpu;
 struct domain;
+struct spinlock;
 struct timer;
 
 /* Work pending before the return to a guest: one mask, tested once (struct percpu.hazard). */
@@ -21,6 +22,8 @@ struct timer;
 #define HAZARD_CLOCK (1u << 4) /* the clock was calibrated anew: publish it to the current vCPU */
 #define HAZARD_DUMP  (1u << 5) /* a debug key was typed on the console */
 #define HAZARD_REAP  (1u << 6) /* the last reference to a domain is gone: domains_reap() */
+
+#define LOCKS_HELD 12 /* more than there are ranks that anybody holds at once */
 
 struct tss {
     uint32_t reserved0;
@@ -70,6 +73,8 @@ struct percpu {
 
     uint64_t hypercalls; /* count of all, for dumps */
     uint64_t fixups;     /* faults in guest_copy that were recovered */
+    const struct spinlock *held[LOCKS_HELD]; /* cpu/lock_check.c: in the order in which they were taken */
+    unsigned nr_held;
     bool in_nmi;
     bool online; /* others read it */
 };

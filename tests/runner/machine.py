@@ -86,7 +86,7 @@ def run_process(command, timeout, until=None, settle=0.3, typed=''):
 
 
 def hypervisor_file(context, hypervisor):
-    path = {'xen': 'xen/xen-4.17', 'coracle': 'hypervisor/coracle.elf'}[hypervisor]
+    path = {'xen': 'xen/xen-4.17', 'coracle': 'hypervisor/coracle-checked.elf'}[hypervisor]
     path = os.path.join(context.build, path)
     if not os.path.exists(path):
         raise Failure('%s is missing; `make test` builds or fetches it' % path)
