@@ -55,7 +55,6 @@ int percpu_create(unsigned cpu, uint32_t apic_id)
     p->tss = (struct tss *)(p + 1);
     p->syscall_entry = (uint64_t)syscall_common;
     p->sysenter_entry = (uint64_t)syscall32_common;
-    p->window_free = WINDOWS_ALL;
     p->cr3 = idle_l4;
     p->tlb_stamp = 1;
     for (unsigned i = 0; i < 4; i++) {

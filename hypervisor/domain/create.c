@@ -47,10 +47,9 @@ struct domain *frame_domain(const struct frame *f)
 
 struct domain *domain_get(domid_t id)
 {
-    struct domain *d;
+    struct domain *d = current_domain();
 
-    if (id == DOMID_SELF) {
-        d = current_domain();
+    if (id == DOMID_SELF || id == d->id) {
         domain_hold(d);
         return d;
     }

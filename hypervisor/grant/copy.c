@@ -8,83 +8,84 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/string.h"
 
-/* One side of a copy, claimed: */
+/* What is done for either side is made anew for each. */
+#define INLINE inline __attribute__((always_inline))
+
+/* One side of a copy, claimed: the source for reading, the destination for writing. */
 struct end {
-    struct domain *domain; /* with a reference */
+    struct domain *domain;       /* with a reference, unless it is the running one */
+    struct active_grant *active; /* pinned; NULL: named by its frame */
     uint32_t ref;
-    bool by_grant; /* pinned */
-    bool writable;
     mfn_t frame; /* with the references of a mapping */
 };
 
-static uint32_t pin_of(const struct end *e)
+static uint32_t pin_of(bool writable)
 {
-    return e->writable ? PIN_HOST_WRITE : PIN_HOST_READ;
+    return writable ? PIN_HOST_WRITE : PIN_HOST_READ;
 }
 
 /* Only one's own frames may be named without a grant. */
-static int16_t find_domain(struct end *e, domid_t id)
+static int16_t find_domain(struct end *e, domid_t id, bool by_grant)
 {
-    if (id != DOMID_SELF && !e->by_grant) {
+    e->domain = current_domain();
+    if (id == DOMID_SELF || (by_grant && id == e->domain->id)) {
+        return GNTST_okay;
+    }
+    if (!by_grant) {
         return GNTST_permission_denied;
     }
     e->domain = domain_get(id);
     return e->domain ? GNTST_okay : GNTST_bad_domain;
 }
 
-static void unpin(const struct end *e)
+static void leave_domain(const struct end *e)
 {
-    spin_lock(&e->domain->grants->lock);
-    grant_unpin(e->domain, e->ref, grant_active(e->domain, e->ref), pin_of(e));
-    spin_unlock(&e->domain->grants->lock);
+    if (e->domain != current_domain()) {
+        domain_put(e->domain);
+    }
 }
 
-static int16_t claim_grant(struct end *e)
+static INLINE void release(const struct end *e, bool writable)
 {
-    struct domain *granter = e->domain;
-    struct active_grant *a;
-    int16_t status = GNTST_bad_gntref;
-
-    spin_lock(&granter->grants->lock);
-    if (e->ref < grant_entries(granter->grants)) {
-        a = grant_active(granter, e->ref);
-        status = a ? grant_pin(granter, e->ref, a, current_domain()->id, pin_of(e)) : GNTST_no_space;
-        if (!status) {
-            e->frame = a->frame;
-        }
+    frame_put_mapping(e->frame, writable);
+    if (e->active) {
+        grant_unpin(e->domain, e->ref, e->active, pin_of(writable));
     }
-    spin_unlock(&granter->grants->lock);
-    if (!status && frame_get_mapping(e->frame, granter->id, e->writable)) {
-        unpin(e);
-        status = GNTST_general_error;
-    }
-    return status;
 }
 
-static int16_t claim(struct end *e, const struct gnttab_copy_ptr *p)
+static INLINE int16_t claim_grant(struct end *e, uint32_t ref, bool writable)
 {
-    if (e->by_grant) {
-        e->ref = p->u.ref;
-        return claim_grant(e);
+    int16_t status;
+
+    if (ref >= grant_entries(e->domain->grants)) {
+        return GNTST_bad_gntref;
     }
+    e->ref = ref;
+    e->active = grant_active(e->domain, ref);
+    if (!e->active) {
+        return GNTST_no_space;
+    }
+    status = grant_pin(e->domain, ref, e->active, current_domain()->id, pin_of(writable));
+    if (status) {
+        return status;
+    }
+    e->frame = e->active->frame;
+    if (frame_get_mapping(e->frame, e->domain->id, writable)) {
+        grant_unpin(e->domain, ref, e->active, pin_of(writable));
+        return grant_frame_refused(e->domain, e->frame);
+    }
+    return GNTST_okay;
+}
+
+static INLINE int16_t claim(struct end *e, const struct gnttab_copy_ptr *p, bool by_grant, bool writable)
+{
+    if (by_grant) {
+        return claim_grant(e, p->u.ref, writable);
+    }
+    e->active = NULL;
     e->frame = mfn(p->u.gmfn);
-    if (!frame_get_mapping(e->frame, e->domain->id, e->writable)) {
-        return GNTST_okay;
-    }
-    /* Not its own, or its own but not to be written. */
-    if (frame_get(e->frame, e->domain->id)) {
-        frame_put(e->frame);
-        return GNTST_general_error;
-    }
-    return GNTST_bad_page;
-}
-
-static void release(const struct end *e)
-{
-    frame_put_mapping(e->frame, e->writable);
-    if (e->by_grant) {
-        unpin(e);
-    }
+    return frame_get_mapping(e->frame, e->domain->id, writable) ? grant_frame_refused(e->domain, e->frame)
+                                                                : GNTST_okay;
 }
 
 static void copy_bytes(const struct end *to, unsigned to_offset, const struct end *from, unsigned from_offset,
@@ -112,36 +113,52 @@ static int16_t copy_claimed(const struct gnttab_copy *op, const struct end *to, 
     return GNTST_okay;
 }
 
+static int16_t claim_both(const struct gnttab_copy *op, struct end *to, struct end *from)
+{
+    int16_t status = claim(from, &op->source, op->flags & GNTCOPY_source_gref, false);
+
+    if (!status) {
+        status = claim(to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
+        if (status) {
+            release(from, false);
+        }
+    }
+    return status;
+}
+
 static int16_t copy_between(const struct gnttab_copy *op, struct end *to, struct end *from)
 {
-    int16_t status = claim(from, &op->source);
+    /* Locks are only needed for tables that a grant is looked up in. */
+    struct domain *a = op->flags & GNTCOPY_source_gref ? from->domain : to->domain;
+    struct domain *b = op->flags & GNTCOPY_dest_gref ? to->domain : a;
+    int16_t status;
 
-    if (status) {
-        return status;
-    }
-    status = claim(to, &op->dest);
+    grant_lock_two(a, b);
+    status = claim_both(op, to, from);
+    grant_unlock_two(a, b);
     if (!status) {
         status = copy_claimed(op, to, from);
-        release(to);
+        grant_lock_two(a, b);
+        release(to, true);
+        release(from, false);
+        grant_unlock_two(a, b);
     }
-    release(from);
     return status;
 }
 
 int16_t grant_copy(const struct gnttab_copy *op)
 {
-    struct end from = {.by_grant = op->flags & GNTCOPY_source_gref, .writable = false};
-    struct end to = {.by_grant = op->flags & GNTCOPY_dest_gref, .writable = true};
-    int16_t status = find_domain(&from, op->source.domid);
+    struct end from = {0}, to = {0};
+    int16_t status = find_domain(&from, op->source.domid, op->flags & GNTCOPY_source_gref);
 
     if (status) {
         return status;
     }
-    status = find_domain(&to, op->dest.domid);
+    status = find_domain(&to, op->dest.domid, op->flags & GNTCOPY_dest_gref);
     if (!status) {
         status = copy_between(op, &to, &from);
-        domain_put(to.domain);
+        leave_domain(&to);
     }
-    domain_put(from.domain);
+    leave_domain(&from);
     return status;
 }

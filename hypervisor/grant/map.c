@@ -46,20 +46,23 @@ static int16_t enter_mapping(struct domain *d, const struct gnttab_map_grant_ref
     bool host = op->flags & GNTMAP_host_map, device = op->flags & GNTMAP_device_map;
 
     if (device && frame_get_mapping(m, granter->id, writable)) {
-        return GNTST_general_error;
+        return grant_frame_refused(granter, m);
     }
     if (host) {
-        if (!frame_get_mapping(m, granter->id, writable)) {
-            if (!pt_grant_install(d, op->host_addr, op->flags & GNTMAP_contains_pte, m,
-                                  entry_flags(op->flags))) {
-                return GNTST_okay;
-            }
+        int16_t status = GNTST_general_error;
+
+        if (frame_get_mapping(m, granter->id, writable)) {
+            status = grant_frame_refused(granter, m);
+        } else if (pt_grant_install(d, op->host_addr, op->flags & GNTMAP_contains_pte, m,
+                                    entry_flags(op->flags))) {
             frame_put_mapping(m, writable);
+        } else {
+            return GNTST_okay;
         }
         if (device) {
             frame_put_mapping(m, writable);
         }
-        return GNTST_general_error;
+        return status;
     }
     return GNTST_okay;
 }
@@ -124,19 +127,29 @@ void grant_map(struct gnttab_map_grant_ref *op)
     }
 }
 
-/* The granter of d's mapping, with a reference of its own; NULL: no such handle. */
-static struct domain *granter_of(struct domain *d, uint32_t handle)
+/*
+ * Locks d's table and that of the granter of its mapping, which is returned with a reference if it is another
+ * domain: while neither table is locked, the mapping that keeps it may go. NULL, and nothing is locked: no
+ * such handle.
+ */
+static struct domain *lock_granter(struct domain *d, uint32_t handle)
 {
-    struct domain *granter = NULL;
     const struct maptrack *track;
+    struct domain *granter;
 
     spin_lock(&d->grants->lock);
     track = maptrack_find(d, handle);
-    if (track) {
-        granter = track->granter;
-        __atomic_fetch_add(&granter->refs, 1, __ATOMIC_RELAXED);
+    granter = track ? track->granter : NULL;
+    if (granter == d) {
+        return d;
+    }
+    if (granter) {
+        domain_hold(granter);
     }
     spin_unlock(&d->grants->lock);
+    if (granter) {
+        grant_lock_two(d, granter);
+    }
     return granter;
 }
 
@@ -184,6 +197,7 @@ static int16_t unmap_locked(struct domain *d, struct domain *granter, const stru
         }
         gone |= GNTMAP_host_map;
     }
+    track->flags &= (uint16_t)~gone;
     *done = (struct grant_unmapped){
         .granter = granter,
         .ref = track->ref,
@@ -193,27 +207,26 @@ static int16_t unmap_locked(struct domain *d, struct domain *granter, const stru
         .host = gone & GNTMAP_host_map,
         .device = gone & GNTMAP_device_map,
     };
-    track->flags &= (uint16_t)~gone;
-    if (!(track->flags & (GNTMAP_device_map | GNTMAP_host_map))) {
+    if (track->flags & (GNTMAP_device_map | GNTMAP_host_map)) {
+        domain_hold(granter); /* the mapping keeps its reference */
+    } else {
         maptrack_put(d, op->handle);
-        domain_put(granter); /* the mapping's own reference; ours is still there */
     }
     return GNTST_okay;
 }
 
 int16_t grant_unmap(const struct gnttab_unmap_grant_ref *op, uint64_t new_va, struct grant_unmapped *done)
 {
-    struct domain *d = current_domain(), *granter = granter_of(d, op->handle);
+    struct domain *d = current_domain(), *granter = lock_granter(d, op->handle);
     int16_t status;
 
     done->granter = NULL;
     if (!granter) {
         return GNTST_bad_handle;
     }
-    grant_lock_two(d, granter);
     status = unmap_locked(d, granter, op, new_va, done);
     grant_unlock_two(d, granter);
-    if (!done->granter) {
+    if (granter != d) {
         domain_put(granter);
     }
     return status;

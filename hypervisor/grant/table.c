@@ -5,6 +5,7 @@
 #include "hypervisor/include/errno.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/map.h"
+#include "hypervisor/mm/paging.h"
 
 #define CAS_TRIES 5 /* a granter that changes its entry faster than that gets an error */
 
@@ -19,6 +20,7 @@ int grant_init_domain(struct domain *d)
     t->free_handle = HANDLE_NONE;
     t->max_frames = GRANT_FRAMES_MAX;
     t->max_maptrack = MAPTRACK_PAGES_MAX;
+    t->entries = (struct grant_entry_v1 *)GRANT_TABLE_VA;
     d->grants = t;
     return grant_grow(d, 1);
 }
@@ -65,141 +67,139 @@ int grant_grow(struct domain *d, unsigned frames)
         if (mfn_eq(m, MFN_INVALID)) {
             return -ENOMEM;
         }
+        perdomain_set(d, GRANT_TABLE_VA + t->nr_frames * PAGE_SIZE, m, PTE_HV_RW | hv_nx);
         t->shared[t->nr_frames++] = m;
     }
     return 0;
 }
 
-struct active_grant *grant_active(struct domain *d, uint32_t ref)
+struct active_grant *grant_active_make(struct domain *d, uint32_t ref)
 {
-    struct active_grant **page = &d->grants->active[ref / ACTIVE_PER_PAGE];
+    struct active_grant *page = heap_alloc(PAGE_SIZE, d);
 
-    if (!*page) {
-        *page = heap_alloc(PAGE_SIZE, d);
-    }
-    return *page ? *page + ref % ACTIVE_PER_PAGE : NULL;
+    d->grants->active[ref / ACTIVE_PER_PAGE] = page;
+    return page ? page + ref % ACTIVE_PER_PAGE : NULL;
 }
 
-struct grant_view grant_entry_open(struct domain *d, uint32_t ref)
-{
-    struct grant_view view = {.before = NULL};
-    struct grant_entry_v1 *page;
-
-    if (this_cpu()->space != d) {
-        view.before = private_enter();
-    }
-    page = map_frame(d->grants->shared[ref / GRANTS_PER_FRAME]);
-    view.entry = page + ref % GRANTS_PER_FRAME;
-    return view;
-}
-
-void grant_entry_close(struct grant_view view)
-{
-    unmap_frame(view.entry);
-    if (view.before) {
-        private_leave(view.before);
-    }
-}
-
-/* Flags and domid of an entry are one word, so that they are checked and changed together. */
-union header {
-    struct {
-        uint16_t flags;
-        domid_t domid;
-    };
-    uint32_t raw;
-};
-
-/* Marks the entry as read and, for a writable use, written. It must be granted to `user`, unless it is in use
- * already. */
-static int16_t mark(struct grant_entry_v1 *entry, bool fresh, domid_t user, bool writable)
+/*
+ * Marks an entry as read and, for a writable use, written. It must be granted to `user`, unless it is in use
+ * already. Flags and domid are one word, so that they are checked and changed together.
+ */
+static inline int16_t mark(struct grant_entry_v1 *entry, bool fresh, domid_t user, bool writable)
 {
     uint32_t *word = (uint32_t *)&entry->flags;
-    union header old = {.raw = read_once(*word)}, new;
+    uint32_t old = read_once(*word);
+    uint32_t set = GTF_reading | (writable ? GTF_writing : 0);
 
     for (unsigned i = 0; i < CAS_TRIES; i++) {
-        if (fresh &&
-            ((old.flags & (GTF_type_mask | GTF_sub_page)) != GTF_permit_access || old.domid != user)) {
+        if (fresh && (old & (0xffff0000u | GTF_type_mask | GTF_sub_page)) !=
+                         ((uint32_t)user << 16 | GTF_permit_access)) {
             return GNTST_general_error;
         }
-        new = old;
-        new.flags |= GTF_reading;
-        if (writable) {
-            if (old.flags & GTF_readonly) {
-                return GNTST_general_error;
-            }
-            new.flags |= GTF_writing;
+        if (writable && (old & GTF_readonly)) {
+            return GNTST_general_error;
         }
-        if (__atomic_compare_exchange_n(word, &old.raw, new.raw, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        if (__atomic_compare_exchange_n(word, &old, old | set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
             return GNTST_okay;
         }
     }
     return GNTST_general_error;
 }
 
+/* grant_pin(), with the entry in reach. */
+static inline int16_t pin_entry(struct grant_entry_v1 *entry, struct active_grant *a, domid_t user,
+                                uint32_t inc)
+{
+    bool fresh = !a->pin;
+    int16_t status = mark(entry, fresh, user, inc & PIN_WRITE_MASK);
+
+    if (likely(!status)) {
+        if (fresh) {
+            a->frame = mfn(read_once(entry->frame));
+            a->user = user;
+        }
+        a->pin += inc;
+    }
+    return status;
+}
+
 /* Has the entry show no more than the pins that are left. */
-static void unmark(struct grant_entry_v1 *entry, const struct active_grant *a, bool writable)
+static inline void unmark(struct grant_entry_v1 *entry, const struct active_grant *a, bool writable)
 {
     uint16_t gone = a->pin ? 0 : GTF_reading;
 
     if (writable && !(a->pin & PIN_WRITE_MASK)) {
         gone |= GTF_writing;
     }
-    if (gone) {
-        __atomic_fetch_and(&entry->flags, (uint16_t)~gone, __ATOMIC_SEQ_CST);
-    }
+    __atomic_fetch_and(&entry->flags, (uint16_t)~gone, __ATOMIC_SEQ_CST);
 }
 
-/* Is m a frame of the domain's? A look without a reference: who uses the frame takes those, and may still
- * fail. */
-static bool looks_owned(mfn_t m, domid_t owner)
+/* The entry of a domain whose area is not active: in a private section, through a window. */
+static struct grant_entry_v1 *foreign_entry(const struct domain *d, uint32_t ref)
 {
-    return frame_valid(m) && (read_once(frame_of(m)->own) & FRAME_REFS_MASK) &&
-           frame_owner(frame_of(m)) == owner;
+    struct grant_entry_v1 *page = map_frame(d->grants->shared[ref / GRANTS_PER_FRAME]);
+
+    return page + ref % GRANTS_PER_FRAME;
+}
+
+static __attribute__((noinline)) int16_t pin_foreign(const struct domain *d, uint32_t ref,
+                                                     struct active_grant *a, domid_t user, uint32_t inc)
+{
+    struct domain *before = private_enter();
+    struct grant_entry_v1 *entry = foreign_entry(d, ref);
+    int16_t status = pin_entry(entry, a, user, inc);
+
+    unmap_frame(entry);
+    private_leave(before);
+    return status;
+}
+
+static __attribute__((noinline)) void unmark_foreign(const struct domain *d, uint32_t ref,
+                                                     const struct active_grant *a, bool writable)
+{
+    struct domain *before = private_enter();
+    struct grant_entry_v1 *entry = foreign_entry(d, ref);
+
+    unmark(entry, a, writable);
+    unmap_frame(entry);
+    private_leave(before);
 }
 
 int16_t grant_pin(struct domain *d, uint32_t ref, struct active_grant *a, domid_t user, uint32_t inc)
 {
-    bool fresh = !a->pin, writable = inc & PIN_WRITE_MASK;
-    struct grant_view view;
-    int16_t status = GNTST_okay;
-
-    if (!fresh && (a->user != user || (a->pin & PIN_LIMIT(inc)))) {
-        return GNTST_general_error;
-    }
-    if (fresh || (writable && !(a->pin & PIN_WRITE_MASK))) {
-        view = grant_entry_open(d, ref);
-        status = mark(view.entry, fresh, user, writable);
-        if (!status && fresh) {
-            mfn_t m = mfn(read_once(view.entry->frame));
-
-            /* Only the granter's own frames may be granted. */
-            if (looks_owned(m, d->id)) {
-                a->frame = m;
-                a->user = user;
-            } else {
-                status = GNTST_bad_page;
-                unmark(view.entry, a, writable);
-            }
+    if (a->pin) {
+        if (a->user != user || (a->pin & PIN_LIMIT(inc))) {
+            return GNTST_general_error;
         }
-        grant_entry_close(view);
+        if (!(inc & PIN_WRITE_MASK) || (a->pin & PIN_WRITE_MASK)) {
+            a->pin += inc; /* the entry shows it already */
+            return GNTST_okay;
+        }
     }
-    if (!status) {
-        a->pin += inc;
-    }
-    return status;
+    return likely(this_cpu()->space == d) ? pin_entry(d->grants->entries + ref, a, user, inc)
+                                          : pin_foreign(d, ref, a, user, inc);
+}
+
+int16_t grant_frame_refused(const struct domain *d, mfn_t m)
+{
+    return frame_valid(m) && (read_once(frame_of(m)->own) & FRAME_REFS_MASK) &&
+                   frame_owner(frame_of(m)) == d->id
+               ? GNTST_general_error
+               : GNTST_bad_page;
 }
 
 void grant_unpin(struct domain *d, uint32_t ref, struct active_grant *a, uint32_t inc)
 {
     bool writable = inc & PIN_WRITE_MASK;
-    struct grant_view view;
 
     a->pin -= inc;
-    if (!a->pin || (writable && !(a->pin & PIN_WRITE_MASK))) {
-        view = grant_entry_open(d, ref);
-        unmark(view.entry, a, writable);
-        grant_entry_close(view);
+    if (a->pin && (!writable || (a->pin & PIN_WRITE_MASK))) {
+        return;
+    }
+    if (likely(this_cpu()->space == d)) {
+        unmark(d->grants->entries + ref, a, writable);
+    } else {
+        unmark_foreign(d, ref, a, writable);
     }
 }
 
@@ -230,55 +230,18 @@ static bool maptrack_grow(struct domain *d)
 uint32_t maptrack_get(struct domain *d)
 {
     struct grant_table *t = d->grants;
-    uint32_t handle = t->free_handle;
+    uint32_t handle;
 
-    if (handle == HANDLE_NONE) {
-        if (!maptrack_grow(d)) {
-            return HANDLE_NONE;
-        }
-        handle = t->free_handle;
+    if (unlikely(t->free_handle == HANDLE_NONE) && !maptrack_grow(d)) {
+        return HANDLE_NONE;
     }
-    t->free_handle = t->maptrack[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE].next;
+    handle = t->free_handle;
+    t->free_handle = maptrack_entry(d, handle)->next;
     return handle;
 }
 
 void maptrack_put(struct domain *d, uint32_t handle)
 {
-    struct grant_table *t = d->grants;
-    struct maptrack *m = &t->maptrack[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE];
-
-    m->flags = 0;
-    m->granter = NULL;
-    m->next = t->free_handle;
-    t->free_handle = handle;
-}
-
-struct maptrack *maptrack_find(const struct domain *d, uint32_t handle)
-{
-    const struct grant_table *t = d->grants;
-    struct maptrack *m;
-
-    if (handle >= t->handles) {
-        return NULL;
-    }
-    m = &t->maptrack[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE];
-    return m->flags ? m : NULL;
-}
-
-void grant_lock_two(struct domain *a, struct domain *b)
-{
-    struct domain *first = a->id < b->id ? a : b;
-
-    spin_lock(&first->grants->lock);
-    if (a != b) {
-        spin_lock(&(first == a ? b : a)->grants->lock);
-    }
-}
-
-void grant_unlock_two(struct domain *a, struct domain *b)
-{
-    spin_unlock(&a->grants->lock);
-    if (a != b) {
-        spin_unlock(&b->grants->lock);
-    }
+    *maptrack_entry(d, handle) = (struct maptrack){.next = d->grants->free_handle};
+    d->grants->free_handle = handle;
 }

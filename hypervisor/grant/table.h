@@ -21,7 +21,6 @@
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/grant.h"
 
-#define GRANT_FRAMES_MAX   64u
 #define GRANTS_PER_FRAME   (PAGE_SIZE / sizeof(struct grant_entry_v1))
 #define ACTIVE_PER_PAGE    (PAGE_SIZE / sizeof(struct active_grant))
 #define ACTIVE_PAGES_MAX   (GRANT_FRAMES_MAX * GRANTS_PER_FRAME / ACTIVE_PER_PAGE)
@@ -55,7 +54,8 @@ struct maptrack {
 _Static_assert(sizeof(struct maptrack) == 16, "256 to a page");
 
 struct grant_table {
-    struct spinlock lock; /* LOCK_GRANT */
+    struct spinlock lock;           /* LOCK_GRANT */
+    struct grant_entry_v1 *entries; /* GRANT_TABLE_VA: valid while the domain's area is active */
     unsigned nr_frames, max_frames;
     unsigned max_maptrack; /* pages */
     unsigned handles;      /* maptrack entries that exist */
@@ -66,12 +66,6 @@ struct grant_table {
 };
 _Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "one page");
 
-/* A shared entry in reach, from grant_entry_open() to grant_entry_close(). */
-struct grant_view {
-    struct grant_entry_v1 *entry;
-    struct domain *before; /* of the private section, if it took one; NULL: none */
-};
-
 static inline unsigned grant_entries(const struct grant_table *t)
 {
     return t->nr_frames * (unsigned)GRANTS_PER_FRAME;
@@ -79,29 +73,63 @@ static inline unsigned grant_entries(const struct grant_table *t)
 
 /* More shared frames, up to `frames` in all. 0, -ENOMEM (some may have been added). Lock. */
 int grant_grow(struct domain *d, unsigned frames);
+/* Makes the page of active entries for ref; NULL: no memory. Lock. */
+struct active_grant *grant_active_make(struct domain *d, uint32_t ref);
+
 /* The active entry of ref (< grant_entries), made if need be; NULL: no memory. Lock. */
-struct active_grant *grant_active(struct domain *d, uint32_t ref);
-/* Makes a shared entry of d addressable: for another domain than the running one in a private section. Lock.
- */
-struct grant_view grant_entry_open(struct domain *d, uint32_t ref);
-void grant_entry_close(struct grant_view view);
+static inline struct active_grant *grant_active(struct domain *d, uint32_t ref)
+{
+    struct active_grant *page = d->grants->active[ref / ACTIVE_PER_PAGE];
+
+    return likely(page) ? page + ref % ACTIVE_PER_PAGE : grant_active_make(d, ref);
+}
+
 /*
  * Checks that d grants ref to `user` for reading or writing as `inc` (a sum of PIN_*, all read or all write)
- * asks, marks the shared entry and counts it in *a. `copying` says that the frame's references are taken and
- * given back by the caller either way. GNTST_*.
+ * asks, marks the shared entry and counts it in *a. Whether d owns the frame that the entry names turns out
+ * when the caller takes its references. GNTST_*. Lock.
  */
 int16_t grant_pin(struct domain *d, uint32_t ref, struct active_grant *a, domid_t user, uint32_t inc);
+/* d's granted frame m could not be had: why. GNTST_*. */
+int16_t grant_frame_refused(const struct domain *d, mfn_t m);
 /* Takes `inc` back. */
 void grant_unpin(struct domain *d, uint32_t ref, struct active_grant *a, uint32_t inc);
 
 /* A free handle of d's, or HANDLE_NONE: no memory, or too many. Lock. */
 uint32_t maptrack_get(struct domain *d);
 void maptrack_put(struct domain *d, uint32_t handle);
-/* The entry of a handle that a guest named; NULL: not in use. Lock. */
-struct maptrack *maptrack_find(const struct domain *d, uint32_t handle);
 
-void grant_lock_two(struct domain *a, struct domain *b);
-void grant_unlock_two(struct domain *a, struct domain *b);
+static inline struct maptrack *maptrack_entry(const struct domain *d, uint32_t handle)
+{
+    return &d->grants->maptrack[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE];
+}
+
+/* The entry of a handle that a guest named; NULL: not in use. Lock. */
+static inline struct maptrack *maptrack_find(const struct domain *d, uint32_t handle)
+{
+    return likely(handle < d->grants->handles) && maptrack_entry(d, handle)->flags ? maptrack_entry(d, handle)
+                                                                                   : NULL;
+}
+
+/* The tables of two domains, which may be one. */
+static inline void grant_lock_two(struct domain *a, struct domain *b)
+{
+    if (a != b && a->id > b->id) {
+        spin_lock(&b->grants->lock);
+    }
+    spin_lock(&a->grants->lock);
+    if (a != b && a->id < b->id) {
+        spin_lock(&b->grants->lock);
+    }
+}
+
+static inline void grant_unlock_two(struct domain *a, struct domain *b)
+{
+    spin_unlock(&a->grants->lock);
+    if (a != b) {
+        spin_unlock(&b->grants->lock);
+    }
+}
 
 /* A domain's mappings that were taken out of its page tables, but whose TLB entries may remain. */
 struct grant_unmapped {

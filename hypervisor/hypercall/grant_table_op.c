@@ -12,13 +12,16 @@
 
 #define UNMAP_BATCH 32u /* unmaps that share a TLB flush */
 
+/* Each call its own stack frame: the small ones do not pay for the large. */
+#define NOINLINE __attribute__((noinline))
+
 /* May the running domain ask about d? */
 static bool may_control(const struct domain *d)
 {
     return d == current_domain() || current_domain()->privileged;
 }
 
-static long setup_table(unsigned long arg, unsigned count)
+static NOINLINE long setup_table(unsigned long arg, unsigned count)
 {
     struct gnttab_setup_table op;
     struct domain *d;
@@ -57,7 +60,7 @@ static long setup_table(unsigned long arg, unsigned count)
                : 0;
 }
 
-static long query_size(unsigned long arg, unsigned count)
+static NOINLINE long query_size(unsigned long arg, unsigned count)
 {
     struct gnttab_query_size op;
     struct domain *d;
@@ -84,7 +87,7 @@ static long query_size(unsigned long arg, unsigned count)
     return copy_to_guest(gva(arg), &op, sizeof(op)) ? -EFAULT : 0;
 }
 
-static long get_version(unsigned long arg)
+static NOINLINE long get_version(unsigned long arg)
 {
     struct gnttab_get_version op;
     struct domain *d;
@@ -106,7 +109,7 @@ static long get_version(unsigned long arg)
     return copy_to_guest(gva(arg), &op, sizeof(op)) ? -EFAULT : 0;
 }
 
-static long set_version(unsigned long arg)
+static NOINLINE long set_version(unsigned long arg)
 {
     struct gnttab_set_version op;
     long ret = -EINVAL;
@@ -124,7 +127,7 @@ static long set_version(unsigned long arg)
 }
 
 /* Version 1 has no status frames: asking for none succeeds. */
-static long get_status_frames(unsigned long arg, unsigned count)
+static NOINLINE long get_status_frames(unsigned long arg, unsigned count)
 {
     struct gnttab_get_status_frames op;
     struct domain *d;
@@ -153,8 +156,7 @@ static long get_status_frames(unsigned long arg, unsigned count)
 
 static int16_t swap_refs(struct domain *d, uint32_t a, uint32_t b)
 {
-    struct grant_view va, vb;
-    struct grant_entry_v1 kept;
+    struct grant_entry_v1 *entries = d->grants->entries, kept;
     const struct active_grant *ga, *gb;
 
     if (a >= grant_entries(d->grants) || b >= grant_entries(d->grants)) {
@@ -171,28 +173,38 @@ static int16_t swap_refs(struct domain *d, uint32_t a, uint32_t b)
     if (ga->pin || gb->pin) {
         return GNTST_eagain;
     }
-    va = grant_entry_open(d, a);
-    vb = grant_entry_open(d, b);
-    kept = *va.entry;
-    *va.entry = *vb.entry;
-    *vb.entry = kept;
-    grant_entry_close(vb);
-    grant_entry_close(va);
+    kept = entries[a];
+    entries[a] = entries[b];
+    entries[b] = kept;
     return GNTST_okay;
 }
 
-/* Calls on arrays return how many operations are done, which is less than count at a preemption point; or an
- * errno. */
-static long swap(unsigned long arg, unsigned count)
+/* Calls on arrays: may the elements be looked at? A single one is asked about when it is copied. */
+static inline bool array_ok(unsigned long arg, unsigned count, size_t size)
+{
+    return count == 1 || guest_range_ok(gva(arg), count * size);
+}
+
+/* The call is to go on after the first `done` elements. */
+static long array_continue(unsigned cmd, unsigned long arg, unsigned count, unsigned done, size_t size)
+{
+    return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (unsigned long)cmd, arg + done * size,
+                              (unsigned long)(count - done));
+}
+
+static NOINLINE long swap(unsigned long arg, unsigned count)
 {
     struct domain *d = current_domain();
     struct gnttab_swap_grant_ref op;
 
+    if (!array_ok(arg, count, sizeof(op))) {
+        return -EFAULT;
+    }
     for (unsigned i = 0; i < count; i++) {
         unsigned long at = arg + i * sizeof(op);
 
         if (i && preempt_due()) {
-            return i;
+            return array_continue(GNTTABOP_swap_grant_ref, arg, count, i, sizeof(op));
         }
         if (copy_from_guest(&op, gva(at), sizeof(op))) {
             return -EFAULT;
@@ -205,18 +217,21 @@ static long swap(unsigned long arg, unsigned count)
             return -EFAULT;
         }
     }
-    return count;
+    return 0;
 }
 
-static long map(unsigned long arg, unsigned count)
+static NOINLINE long map(unsigned long arg, unsigned count)
 {
     struct gnttab_map_grant_ref op;
 
+    if (!array_ok(arg, count, sizeof(op))) {
+        return -EFAULT;
+    }
     for (unsigned i = 0; i < count; i++) {
         gva_t at = gva(arg + i * sizeof(op));
 
         if (i && preempt_due()) {
-            return i;
+            return array_continue(GNTTABOP_map_grant_ref, arg, count, i, sizeof(op));
         }
         if (copy_from_guest(&op, at, sizeof(op))) {
             return -EFAULT;
@@ -226,16 +241,17 @@ static long map(unsigned long arg, unsigned count)
             return -EFAULT;
         }
     }
-    return count;
+    return 0;
 }
 
-/* One batch: entries are taken out first, then one flush, then frames and pins are given back. Returns how
- * many, or -EFAULT. */
+/*
+ * One batch: entries are taken out first, then one flush, then frames and pins are given back. 0 or -EFAULT.
+ */
 static long unmap_batch(unsigned long arg, unsigned count, bool replace)
 {
     struct grant_unmapped done[UNMAP_BATCH];
     unsigned n = 0;
-    long ret = count;
+    long ret = 0;
 
     while (n < count) {
         /* The two structures differ in their second field only. */
@@ -267,35 +283,36 @@ static long unmap_batch(unsigned long arg, unsigned count, bool replace)
     return ret;
 }
 
-static long unmap(unsigned long arg, unsigned count, bool replace)
+static NOINLINE long unmap(unsigned cmd, unsigned long arg, unsigned count)
 {
-    unsigned done = 0;
+    const size_t size = sizeof(struct gnttab_unmap_grant_ref);
+    long ret = 0;
 
-    while (done < count) {
-        unsigned n = MIN(count - done, UNMAP_BATCH);
-        long ret;
-
-        if (done && preempt_due()) {
-            return done;
-        }
-        ret = unmap_batch(arg + done * sizeof(struct gnttab_unmap_grant_ref), n, replace);
-        if (ret < 0) {
-            return ret;
-        }
-        done += n;
+    if (!array_ok(arg, count, size)) {
+        return -EFAULT;
     }
-    return done;
+    for (unsigned done = 0; done < count && ret == 0; done += UNMAP_BATCH) {
+        if (done && preempt_due()) {
+            return array_continue(cmd, arg, count, done, size);
+        }
+        ret =
+            unmap_batch(arg + done * size, MIN(count - done, UNMAP_BATCH), cmd == GNTTABOP_unmap_and_replace);
+    }
+    return ret;
 }
 
-static long copy(unsigned long arg, unsigned count)
+static NOINLINE long copy(unsigned long arg, unsigned count)
 {
     struct gnttab_copy op;
 
+    if (!array_ok(arg, count, sizeof(op))) {
+        return -EFAULT;
+    }
     for (unsigned i = 0; i < count; i++) {
         unsigned long at = arg + i * sizeof(op);
 
         if (i && preempt_due()) {
-            return i;
+            return array_continue(GNTTABOP_copy, arg, count, i, sizeof(op));
         }
         if (copy_from_guest(&op, gva(at), sizeof(op))) {
             return -EFAULT;
@@ -305,7 +322,7 @@ static long copy(unsigned long arg, unsigned count)
             return -EFAULT;
         }
     }
-    return count;
+    return 0;
 }
 
 /* 0, or the errno of stock Xen; only the caller's own frames. */
@@ -338,15 +355,18 @@ static long flush_one(const struct gnttab_cache_flush *op)
     return op->op & GNTTAB_CACHE_CLEAN ? 0 : -EOPNOTSUPP;
 }
 
-static long cache_flush(unsigned long arg, unsigned count)
+static NOINLINE long cache_flush(unsigned long arg, unsigned count)
 {
     struct gnttab_cache_flush op;
 
+    if (!array_ok(arg, count, sizeof(op))) {
+        return -EFAULT;
+    }
     for (unsigned i = 0; i < count; i++) {
         long ret;
 
         if (i && preempt_due()) {
-            return i;
+            return array_continue(GNTTABOP_cache_flush, arg, count, i, sizeof(op));
         }
         if (copy_from_guest(&op, gva(arg + i * sizeof(op)), sizeof(op))) {
             return -EFAULT;
@@ -356,50 +376,7 @@ static long cache_flush(unsigned long arg, unsigned count)
             return ret;
         }
     }
-    return count;
-}
-
-/* The calls on arrays. */
-static long perform(unsigned cmd, unsigned long arg, unsigned count)
-{
-    switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-        return map(arg, count);
-    case GNTTABOP_unmap_grant_ref:
-        return unmap(arg, count, false);
-    case GNTTABOP_unmap_and_replace:
-        return unmap(arg, count, true);
-    case GNTTABOP_copy:
-        return copy(arg, count);
-    case GNTTABOP_swap_grant_ref:
-        return swap(arg, count);
-    default:
-        return cache_flush(arg, count);
-    }
-}
-
-static const uint8_t element_size[] = {
-    [GNTTABOP_map_grant_ref] = sizeof(struct gnttab_map_grant_ref),
-    [GNTTABOP_unmap_grant_ref] = sizeof(struct gnttab_unmap_grant_ref),
-    [GNTTABOP_unmap_and_replace] = sizeof(struct gnttab_unmap_and_replace),
-    [GNTTABOP_copy] = sizeof(struct gnttab_copy),
-    [GNTTABOP_swap_grant_ref] = sizeof(struct gnttab_swap_grant_ref),
-    [GNTTABOP_cache_flush] = sizeof(struct gnttab_cache_flush),
-};
-
-static long array_op(unsigned cmd, unsigned long arg, unsigned count)
-{
-    long done;
-
-    if (!guest_range_ok(gva(arg), (size_t)count * element_size[cmd])) {
-        return -EFAULT;
-    }
-    done = perform(cmd, arg, count);
-    if (done < 0 || done == count) {
-        return MIN(done, 0);
-    }
-    return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (unsigned long)cmd,
-                              arg + (unsigned long)done * element_size[cmd], (unsigned long)(count - done));
+    return 0;
 }
 
 long do_grant_table_op(unsigned long cmd, unsigned long uop, unsigned long count)
@@ -411,6 +388,17 @@ long do_grant_table_op(unsigned long cmd, unsigned long uop, unsigned long count
         return -EINVAL;
     }
     switch (op) {
+    case GNTTABOP_map_grant_ref:
+        return map(uop, n);
+    case GNTTABOP_unmap_grant_ref:
+    case GNTTABOP_unmap_and_replace:
+        return unmap(op, uop, n);
+    case GNTTABOP_copy:
+        return copy(uop, n);
+    case GNTTABOP_swap_grant_ref:
+        return swap(uop, n);
+    case GNTTABOP_cache_flush:
+        return cache_flush(uop, n);
     case GNTTABOP_setup_table:
         return setup_table(uop, n);
     case GNTTABOP_query_size:
@@ -422,6 +410,6 @@ long do_grant_table_op(unsigned long cmd, unsigned long uop, unsigned long count
     case GNTTABOP_get_status_frames:
         return get_status_frames(uop, n);
     default:
-        return op < ARRAY_SIZE(element_size) && element_size[op] ? array_op(op, uop, n) : -ENOSYS;
+        return -ENOSYS;
     }
 }

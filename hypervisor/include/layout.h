@@ -5,7 +5,7 @@
  *
  *   slot  from                 what                                                       mapped in
  *   256   0xffff800000000000   M2P, readable by guests                                    every address space
- *   257   0xffff808000000000   per-domain area: one block per vCPU                        its domain's only
+ *   257   0xffff808000000000   per-domain area: the grant table, one block per vCPU        its domain's only
  *   258   0xffff810000000000   frame table; from +256 GiB our writable alias of the M2P  every address space
  *   259   0xffff818000000000   heap: objects of the hypervisor's                          every address space
  *   260   0xffff820000000000   image; from +256 MiB the per-processor blocks              every address space
@@ -15,6 +15,7 @@
  * block of a vCPU holds its windows, so that no other domain's address space ever shows what is mapped there.
  * Saved registers and FPU state live in the same block for the same reason.
  *
+ * The per-domain area begins with the frames of the domain's grant table (64 pages), vCPUs' blocks follow.
  * A vCPU's block (256 KiB, 64 pages):
  *   page  0..15   GDT: 14 pages of the guest's, then the processor's own page (selectors from 0xe000)
  *   page 16..31   LDT
@@ -57,8 +58,10 @@
 #define LOWMEM_BASE 0xffff828000000000
 
 /* The per-domain area. */
+#define GRANT_TABLE_VA   PERDOMAIN_BASE
+#define GRANT_FRAMES_MAX 64u
+#define VCPU_BLOCKS_BASE (GRANT_TABLE_VA + GRANT_FRAMES_MAX * 0x1000)
 #define SHARED_INFO_VA   (VCPU_BLOCKS_BASE + 50 * 0x1000)
-#define VCPU_BLOCKS_BASE PERDOMAIN_BASE
 #define VCPU_BLOCK_SIZE  0x40000
 #define VCPU_BLOCK_PAGES 64
 #define VCPU_GDT_PAGE    0

@@ -16,8 +16,8 @@
 
 /*
  * map_frame: maps m read-write until unmap_frame(); at most VCPU_WINDOWS at a time. Own domain's frames only,
- * or in a private section. unmap_frame: p is any address inside the window. remap_frame: has the window that
- * p lies in show another frame, unmap_frame and map_frame in one; returns its address.
+ * or in a private section. unmap_frame: p is any address inside the window that was opened last. remap_frame:
+ * has the window that p lies in show another frame, unmap_frame and map_frame in one; returns its address.
  */
 #ifdef CORACLE_HOST_TEST
 void *map_frame(mfn_t m);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows (map.h): sixteen page-table entries in the running vCPU's block. Only the processor that runs the
- * vCPU uses them, so there is no lock; entries are cleared and flushed when a window closes, so none outlives
- * its use. Inline, since nearly every operation on guest memory opens some.
+ * Windows (map.h): sixteen page-table entries in the running vCPU's block, open from the first on. Only the
+ * processor that runs the vCPU uses them, so there is no lock; entries are cleared and flushed when a window
+ * closes, so none outlives its use. Inline, since nearly every operation on guest memory opens some.
  */
 #ifndef HYPERVISOR_MAP_WINDOW_H
 #define HYPERVISOR_MAP_WINDOW_H
@@ -27,13 +27,12 @@ static inline bool window_may_show(const struct percpu *cpu, mfn_t m)
 static inline void *map_frame(mfn_t m)
 {
     struct percpu *cpu = this_cpu();
-    uint32_t free = cpu->window_free;
-    unsigned i = (unsigned)__builtin_ctz(free);
+    unsigned long i = cpu->windows_open;
 
-    if (unlikely(free == 0 || !window_may_show(cpu, m))) {
+    if (unlikely(i >= VCPU_WINDOWS || !window_may_show(cpu, m))) {
         window_panic(m);
     }
-    cpu->window_free = free & (free - 1);
+    cpu->windows_open = (uint32_t)i + 1;
     cpu->window_ptes[i] = mfn_to_paddr(m) | window_flags;
     return (void *)(cpu->windows + i * PAGE_SIZE);
 }
@@ -44,7 +43,7 @@ static inline void *remap_frame(const void *p, mfn_t m)
     unsigned long va = (unsigned long)p & PAGE_MASK;
     unsigned long i = (va - cpu->windows) >> PAGE_SHIFT;
 
-    if (unlikely(i >= VCPU_WINDOWS || !window_may_show(cpu, m))) {
+    if (unlikely(i >= cpu->windows_open || !window_may_show(cpu, m))) {
         window_panic(m);
     }
     cpu->window_ptes[i] = mfn_to_paddr(m) | window_flags;
@@ -55,15 +54,15 @@ static inline void *remap_frame(const void *p, mfn_t m)
 static inline void unmap_frame(const void *p)
 {
     struct percpu *cpu = this_cpu();
-    unsigned long va = (unsigned long)p & PAGE_MASK;
-    unsigned long i = (va - cpu->windows) >> PAGE_SHIFT;
+    unsigned long i = cpu->windows_open - 1ul;
+    unsigned long va = cpu->windows + i * PAGE_SIZE;
 
-    if (unlikely(i >= VCPU_WINDOWS || (cpu->window_free >> i & 1))) {
+    if (unlikely((unsigned long)p - va >= PAGE_SIZE)) {
         window_panic(MFN_INVALID);
     }
     cpu->window_ptes[i] = 0;
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
-    cpu->window_free |= 1u << i;
+    cpu->windows_open = (uint32_t)i;
 }
 
 #endif

@@ -58,7 +58,7 @@ struct percpu {
     struct domain *space;  /* whose per-domain area is active; the idle domain's in a private section */
     uint64_t *window_ptes; /* page-table entries of the active windows */
     unsigned long windows; /* base address of the active windows */
-    uint32_t window_free;  /* a bit for each free window */
+    uint32_t windows_open; /* how many: the first ones */
     uint32_t tlb_stamp;    /* tlb_clock at our last complete flush; others read it */
 
     /* TLB-flush requests of others; see mm/tlb.c. */

@@ -64,16 +64,18 @@ static bool window_ok(const struct domain *d, unsigned long va, mfn_t m)
     const struct percpu *cpu = this_cpu();
     unsigned long n = (va - cpu->windows) / PAGE_SIZE;
 
-    return (owned(m, d->id) || owned(m, DOMID_HYPERVISOR)) &&
-           !(n < VCPU_WINDOWS && cpu->window_free >> n & 1);
+    return (owned(m, d->id) || owned(m, DOMID_HYPERVISOR)) && !(n < VCPU_WINDOWS && n >= cpu->windows_open);
 }
 
 /* A page of the per-domain area (layout.h). */
 static bool area_page_ok(const struct domain *d, unsigned long va, mfn_t m)
 {
-    const struct vcpu *v = domain_vcpu(d, (unsigned)((va - PERDOMAIN_BASE) / VCPU_BLOCK_SIZE));
-    unsigned page = (unsigned)((va - PERDOMAIN_BASE) % VCPU_BLOCK_SIZE / PAGE_SIZE);
+    const struct vcpu *v = domain_vcpu(d, (unsigned)((va - VCPU_BLOCKS_BASE) / VCPU_BLOCK_SIZE));
+    unsigned page = (unsigned)((va - VCPU_BLOCKS_BASE) % VCPU_BLOCK_SIZE / PAGE_SIZE);
 
+    if (va < VCPU_BLOCKS_BASE) {
+        return owned(m, d->id) && mfn_eq(m, d->grants->shared[(va - GRANT_TABLE_VA) / PAGE_SIZE]);
+    }
     if (v == NULL) {
         return false;
     }
@@ -213,9 +215,8 @@ long debug_walk(void)
     struct percpu *cpu = this_cpu();
     struct walk w = {.d = cpu->space};
 
-    if (cpu->window_free != WINDOWS_ALL) {
-        log_err("address space of d%u: expected all windows closed, open are %x", w.d->id,
-                ~cpu->window_free & WINDOWS_ALL);
+    if (cpu->windows_open != 0) {
+        log_err("address space of d%u: expected all windows closed, %u are open", w.d->id, cpu->windows_open);
         w.bad++;
     }
     if (w.d->grants) {

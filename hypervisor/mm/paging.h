@@ -56,7 +56,6 @@ extern mfn_t zero_page;
 /*
  * Windows (window.c): makes v's the active ones; its area is, or is about to be, active; no window is open.
  */
-#define WINDOWS_ALL ((1u << VCPU_WINDOWS) - 1)
 void window_select(const struct vcpu *v);
 
 /* Level-4 table of the idle domain: the hypervisor's slots alone. */

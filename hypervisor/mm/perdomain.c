@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The per-domain area (layout.h): its level-3 table is in every level-4 table of the domain. The tables are
- * heap objects, so their addresses follow from the entries; a block's level-1 table exists from vcpu creation
- * on.
+ * heap objects, so their addresses follow from the entries; the level-1 table of the grant table exists from
+ * the domain's creation on, a block's from its vCPU's.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/errno.h"
@@ -39,7 +39,7 @@ int perdomain_create(struct domain *d)
         return -ENOMEM;
     }
     d->perdomain_l3 = heap_to_mfn(l3);
-    return 0;
+    return leaf(d, GRANT_TABLE_VA, true) ? 0 : -ENOMEM;
 }
 
 int perdomain_add_vcpu(struct domain *d, unsigned id, uint64_t **window_ptes)

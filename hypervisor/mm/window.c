@@ -14,8 +14,8 @@ void window_panic(mfn_t m)
 {
     const struct percpu *cpu = this_cpu();
 
-    panic("window to frame %#lx of domain %u: space of domain %u, free windows %#x", m.v,
-          frame_valid(m) ? frame_owner(frame_of(m)) : DOMID_INVALID, cpu->space->id, cpu->window_free);
+    panic("window to frame %#lx of domain %u: space of domain %u, %u windows open", m.v,
+          frame_valid(m) ? frame_owner(frame_of(m)) : DOMID_INVALID, cpu->space->id, cpu->windows_open);
 }
 
 /* Makes v's windows the active ones; its domain's area is (about to be) active, and no window is open. */
@@ -23,7 +23,7 @@ void window_select(const struct vcpu *v)
 {
     struct percpu *cpu = this_cpu();
 
-    assert(cpu->window_free == WINDOWS_ALL);
+    assert(cpu->windows_open == 0);
     cpu->space = v->domain;
     cpu->window_ptes = v->window_ptes;
     cpu->windows = VCPU_BLOCK(v->id) + VCPU_WINDOW_PAGE * PAGE_SIZE;

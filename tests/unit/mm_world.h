@@ -50,7 +50,8 @@ static struct domain idle_domain = {.id = DOMID_IDLE, .is_idle = true};
 static struct domain domain[WORLD_DOMAINS];
 static struct vcpu vcpu[WORLD_DOMAINS][WORLD_VCPUS];
 static unsigned open_windows;
-static uint32_t last_flush; /* tlb_clock at the processor's last complete flush */
+static const void *window[VCPU_WINDOWS]; /* what they show */
+static uint32_t last_flush;              /* tlb_clock at the processor's last complete flush */
 static uint64_t flushes;
 static void (*during_flush)(void);  /* what happens elsewhere meanwhile */
 static void (*during_answer)(void); /* the same while this processor waits */
@@ -114,7 +115,7 @@ void *map_frame(mfn_t m)
     assert_true(cpu.space->is_idle || owner == cpu.space->id || owner == DOMID_HYPERVISOR ||
                 frame_of(m)->own == 0);
     assert_true(open_windows < VCPU_WINDOWS);
-    open_windows++;
+    window[open_windows++] = memory[m.v];
     return memory[m.v];
 }
 
@@ -126,9 +127,9 @@ void *remap_frame(const void *p, mfn_t m)
 
 void unmap_frame(const void *p)
 {
-    (void)p;
     assert_true(open_windows > 0);
     open_windows--;
+    assert_true((size_t)((const char *)p - (const char *)window[open_windows]) < PAGE_SIZE);
 }
 
 struct domain *private_enter(void)

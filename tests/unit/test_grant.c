@@ -76,6 +76,16 @@ void unmap_frame(const void *p)
     mapped--;
 }
 
+uint64_t hv_nx;
+
+/* One frame a domain: what its own addresses show of its table. */
+void perdomain_set(struct domain *d, unsigned long va, mfn_t m, uint64_t flags)
+{
+    assert_int_equal(va, GRANT_TABLE_VA);
+    assert_true(flags & PTE_RW);
+    d->grants->entries = (struct grant_entry_v1 *)memory[m.v];
+}
+
 /* The table looks owners up here. */
 static struct frame frames[ALL];
 struct frame *frame_table = frames;
