@@ -32,12 +32,12 @@ void window_select(const struct vcpu *v)
 volatile void *map_device(mfn_t m)
 {
     struct percpu *cpu = this_cpu();
-    unsigned i = (unsigned)__builtin_ctz(cpu->window_free);
+    unsigned long i = cpu->windows_open;
 
-    if (cpu->window_free == 0) {
+    if (i >= VCPU_WINDOWS) {
         window_panic(m);
     }
-    cpu->window_free &= cpu->window_free - 1;
+    cpu->windows_open = (uint32_t)i + 1;
     cpu->window_ptes[i] = mfn_to_paddr(m) | window_flags | PTE_PCD | PTE_PWT;
     return (void *)(cpu->windows + i * PAGE_SIZE);
 }
