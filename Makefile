@@ -48,6 +48,7 @@ include toolstack/cc/build.mk
 include toolstack/build.mk
 include toolstack/deps/guestlibs.mk
 include toolstack/control/build.mk
+include toolstack/device/build.mk
 include samples/build.mk
 include tests/build.mk
 include tests/lint/build.mk

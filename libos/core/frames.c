@@ -24,7 +24,7 @@
 #define PER_PAGE 1024u /* entries of the free list in a page */
 
 static struct {
-    const unsigned long *p2m;
+    unsigned long *p2m;
     uint64_t total;
     uint64_t fresh;                /* next frame that was never used */
     uint64_t linear_next;          /* the heap's next linear frame */
@@ -42,7 +42,7 @@ static uint32_t *free_entry(uint32_t index)
 
 void cor_frames_init(const start_info_t *si, const struct cor_free_frames *free)
 {
-    frames.p2m = (const unsigned long *)si->mfn_list;
+    frames.p2m = (unsigned long *)si->mfn_list;
     frames.total = si->nr_pages;
     frames.linear_next = free->linear_first;
     frames.linear_end = free->linear_end < frames.total ? free->linear_end : frames.total;
@@ -55,6 +55,11 @@ void cor_frames_init(const start_info_t *si, const struct cor_free_frames *free)
 uint64_t cor_pfn_to_mfn(uint64_t pfn)
 {
     return frames.p2m[pfn];
+}
+
+void cor_frame_moved(uint64_t pfn, uint64_t mfn)
+{
+    frames.p2m[pfn] = mfn;
 }
 
 uint64_t cor_mfn_to_pfn(uint64_t mfn)

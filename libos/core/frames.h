@@ -30,6 +30,9 @@ void cor_frames_init(const start_info_t *si, const struct cor_free_frames *free)
 uint64_t cor_pfn_to_mfn(uint64_t pfn);
 uint64_t cor_mfn_to_pfn(uint64_t mfn);
 
+/* Another machine frame is behind pfn from now on. */
+void cor_frame_moved(uint64_t pfn, uint64_t mfn);
+
 /* Takes a free frame, mapped nowhere, content unknown. Its pfn, or COR_NO_FRAME. */
 uint64_t cor_frame_alloc(void);
 

@@ -12,11 +12,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "toolstack/control/loop.h"
 #include "toolstack/device/dma.h"
 
 #define NETDEV_NAME         16
 #define NETDEV_FRAME_MAX    1518u /* bytes of a frame without segmentation, with a VLAN's tag, without FCS */
-#define NETDEV_SEGMENTS_MAX 20u   /* of a packet to send: 64 KiB in pages, with a header of its own */
+#define NETDEV_TIMEOUT      10000000000ull /* ns that a card may have no room before it has failed */
+#define NETDEV_SEGMENTS_MAX 20u /* of a packet to send: 64 KiB in pages, with a header of its own */
 
 /* What the card can do for its client (netdev.offloads). */
 #define NETDEV_TX_CHECKSUM 1u /* finishes a TCP or UDP checksum: net_packet.checksum */
@@ -77,6 +79,7 @@ struct netdev_ops {
     int (*open)(struct netdev *dev);
     void (*close)(struct netdev *dev);
     int (*send)(struct netdev *dev, struct net_packet *packet);
+    /* NULL: the card always is; netdev_receive() drops what is not wanted. */
     void (*set_promiscuous)(struct netdev *dev, bool on);
     void (*update_counters)(struct netdev *dev); /* NULL: they are always current */
     void (*remove)(struct netdev *dev);          /* frees the structure */
@@ -90,11 +93,14 @@ struct netdev {
     unsigned offloads;
     bool link_up;
     bool is_open, has_failed;
+    bool promiscuous;
     struct netdev_counters counters;
     const struct netdev_client *client;
     void *argument;
     const struct netdev_ops *ops; /* the driver's */
     struct netdev *next;          /* in the list of netdev_first() */
+    bool stalled;                 /* private to netdev.c: no room for the client's last packet */
+    struct loop_timer watchdog;   /* private to netdev.c */
 };
 
 /* The cards that device_init() found (device.h), in order; NULL: none, or no more. */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/system/device/test.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "toolstack/device/device.h"
+
+static unsigned passed, failed;
+
+bool check(bool good, const char *format, ...)
+{
+    char name[128];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(name, sizeof(name), format, args);
+    va_end(args);
+    printf("%s %s\n", good ? "ok" : "not ok", name);
+    good ? passed++ : failed++;
+    return good;
+}
+
+bool wait_for(const volatile bool *flag, unsigned seconds)
+{
+    uint64_t deadline = cor_monotonic_ns() + seconds * SECOND;
+
+    while (!*flag && loop_turn(deadline)) {
+    }
+    return *flag;
+}
+
+/* argv[1]: "vanish": the disk is unplugged when the line `# unplug` is there. */
+int main(int argc, char **argv)
+{
+    bool vanishes = argc > 1 && strcmp(argv[1], "vanish") == 0;
+    int found = device_init();
+
+    check(found >= 0, "device_init");
+    printf("# %d devices\n", found);
+    for (struct blkdev *dev = blkdev_first(); dev; dev = dev->next) {
+        test_disk(dev, vanishes);
+    }
+    for (struct netdev *dev = netdev_first(); dev; dev = dev->next) {
+        test_card(dev);
+    }
+    printf("done: %u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}

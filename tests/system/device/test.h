@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Drivers under test, as the initial domain: this image finds the machine's devices and uses each disk and
+ * each network card as a backend would. Lines are `ok NAME` and `not ok NAME: why`; the last is `done: N
+ * passed, M failed`, and what is found is told in lines `# ...` for tests/system/test_devices.py.
+ */
+#ifndef TESTS_SYSTEM_DEVICE_TEST_H
+#define TESTS_SYSTEM_DEVICE_TEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "toolstack/device/blkdev.h"
+#include "toolstack/device/netdev.h"
+
+#define SECOND 1000000000ull
+
+/* A verdict; the format makes the name. */
+bool check(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Turns the loop until *flag, at most that long. */
+bool wait_for(const volatile bool *flag, unsigned seconds);
+
+void test_disk(struct blkdev *dev, bool vanishes);
+void test_card(struct netdev *dev);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request goes from `waiting` (the device has no room) to `started` to `finished`, whose done() is called
+ * by a task of its own, so that a user may submit from there without going deep. The watchdog looks at the
+ * oldest started request.
+ */
+#include "toolstack/device/blkdev.h"
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct blkdev *first, **end = &first;
+
+struct blkdev *blkdev_first(void)
+{
+    return first;
+}
+
+struct blkdev *blkdev_find(const char *name)
+{
+    struct blkdev *dev = first;
+
+    while (dev && strcmp(dev->name, name) != 0) {
+        dev = dev->next;
+    }
+    return dev;
+}
+
+static int check(const struct blkdev *dev, const struct blk_request *r)
+{
+    uint64_t length = 0, unit = dev->sector_size / BLKDEV_SECTOR;
+    bool data = r->operation == BLK_READ || r->operation == BLK_WRITE;
+
+    if (dev->has_failed) {
+        return -ENODEV;
+    }
+    if (dev->read_only && r->operation != BLK_READ && r->operation != BLK_FLUSH) {
+        return -EROFS;
+    }
+    if (r->operation == BLK_FLUSH) {
+        return 0;
+    }
+    if (r->operation == BLK_DISCARD && !dev->can_discard) {
+        return -EOPNOTSUPP;
+    }
+    if (r->count == 0 || r->sector > dev->sectors || r->count > dev->sectors - r->sector ||
+        r->sector % unit || r->count % unit) {
+        return -EINVAL;
+    }
+    if (!data) {
+        return r->operation == BLK_DISCARD && r->nr_segments == 0 ? 0 : -EINVAL;
+    }
+    if (r->count > dev->max_sectors || r->nr_segments > dev->max_segments) {
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < r->nr_segments; i++) {
+        const struct dma_segment *s = &r->segments[i];
+
+        if (s->length == 0 || s->length % BLKDEV_SECTOR || s->address % 4) {
+            return -EINVAL;
+        }
+        length += s->length;
+    }
+    return length == r->count * BLKDEV_SECTOR ? 0 : -EINVAL;
+}
+
+static void append(struct blk_request **list, struct blk_request ***list_end, struct blk_request *r)
+{
+    r->next = NULL;
+    if (!*list) {
+        *list_end = list;
+    }
+    **list_end = r;
+    *list_end = &r->next;
+}
+
+static void finish(struct blkdev *dev, struct blk_request *r, int error)
+{
+    r->deadline = (uint64_t)(int64_t)error; /* no more a deadline */
+    append(&dev->finished, &dev->finished_end, r);
+    loop_post(&dev->finish);
+}
+
+static void run_finished(struct loop_task *task)
+{
+    struct blkdev *dev = (struct blkdev *)((char *)task - offsetof(struct blkdev, finish));
+    struct blk_request *r = dev->finished;
+
+    dev->finished = NULL;
+    while (r) {
+        struct blk_request *next = r->next;
+
+        r->done(r, (int)(int64_t)r->deadline);
+        r = next;
+    }
+}
+
+static void count(struct blkdev *dev, const struct blk_request *r, int error)
+{
+    struct blkdev_counters *c = &dev->counters;
+
+    c->errors += error != 0;
+    c->reads += r->operation == BLK_READ;
+    c->writes += r->operation == BLK_WRITE;
+    c->flushes += r->operation == BLK_FLUSH;
+    c->discards += r->operation == BLK_DISCARD;
+    c->read_sectors += r->operation == BLK_READ ? r->count : 0;
+    c->written_sectors += r->operation == BLK_WRITE ? r->count : 0;
+}
+
+/* Starts what waits, as far as there is room. */
+static void start_waiting(struct blkdev *dev)
+{
+    while (dev->waiting && !dev->has_failed) {
+        struct blk_request *r = dev->waiting, *after = r->next;
+        bool idle = dev->started == NULL;
+        int error = r->operation == BLK_FLUSH && !dev->can_flush ? 1 : dev->ops->start(dev, r);
+
+        if (error == -EAGAIN) {
+            return;
+        }
+        dev->waiting = after;
+        if (error) {
+            error = error > 0 ? 0 : error;
+            count(dev, r, error);
+            finish(dev, r, error);
+            continue;
+        }
+        r->deadline = cor_monotonic_ns() + BLKDEV_TIMEOUT;
+        r->next = dev->started;
+        dev->started = r;
+        if (idle) {
+            loop_timer_set(&dev->watchdog, r->deadline);
+        }
+    }
+}
+
+int blkdev_submit(struct blkdev *dev, struct blk_request *request)
+{
+    int error = check(dev, request);
+
+    if (error) {
+        return error;
+    }
+    request->device = dev;
+    append(&dev->waiting, &dev->waiting_end, request);
+    start_waiting(dev);
+    return 0;
+}
+
+void blkdev_done(struct blkdev *dev, struct blk_request *request, int error)
+{
+    struct blk_request **at = &dev->started;
+
+    while (*at && *at != request) {
+        at = &(*at)->next;
+    }
+    if (!*at) {
+        return; /* given up already */
+    }
+    *at = request->next;
+    count(dev, request, error);
+    finish(dev, request, error);
+    if (!dev->started) {
+        loop_timer_stop(&dev->watchdog);
+    }
+    start_waiting(dev);
+}
+
+void blkdev_fail(struct blkdev *dev, int error)
+{
+    if (dev->has_failed) {
+        return;
+    }
+    dev->has_failed = true;
+    printf("%s (%s): failed: error %d\n", dev->name, dev->driver, error);
+    loop_timer_stop(&dev->watchdog);
+    dev->ops->stop(dev);
+    for (unsigned i = 0; i < 2; i++) {
+        struct blk_request **list = i ? &dev->waiting : &dev->started;
+
+        while (*list) {
+            struct blk_request *r = *list;
+
+            *list = r->next;
+            count(dev, r, error);
+            finish(dev, r, error);
+        }
+    }
+}
+
+/* The oldest request's time is over, or there is a new oldest. */
+static void watch(struct loop_task *task)
+{
+    struct blkdev *dev = (struct blkdev *)((char *)task - offsetof(struct blkdev, watchdog.task));
+    uint64_t oldest = COR_FOREVER;
+
+    for (const struct blk_request *r = dev->started; r; r = r->next) {
+        oldest = r->deadline < oldest ? r->deadline : oldest;
+    }
+    if (oldest <= cor_monotonic_ns()) {
+        blkdev_fail(dev, -EIO);
+    } else if (oldest != COR_FOREVER) {
+        loop_timer_set(&dev->watchdog, oldest);
+    }
+}
+
+void blkdev_add(struct blkdev *dev)
+{
+    dev->finish.run = run_finished;
+    dev->watchdog.task.run = watch;
+    *end = dev;
+    end = &dev->next;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio network devices (virtio 1.1, 5.1), one pair of queues. A frame has a header in front, in a
+ * descriptor of its own, as the legacy transport wants it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coracle/mem.h"
+#include "toolstack/device/drivers.h"
+#include "toolstack/device/netdev.h"
+#include "toolstack/device/virtio.h"
+
+#define F_CSUM       (1ull << 0)
+#define F_GUEST_CSUM (1ull << 1)
+#define F_MTU        (1ull << 3)
+#define F_MAC        (1ull << 5)
+#define F_HOST_TSO4  (1ull << 11)
+#define F_HOST_TSO6  (1ull << 12)
+#define F_STATUS     (1ull << 16)
+#define WANTED       (F_CSUM | F_GUEST_CSUM | F_MTU | F_MAC | F_HOST_TSO4 | F_HOST_TSO6 | F_STATUS)
+
+enum { CFG_MAC = 0, CFG_STATUS = 6, CFG_MTU = 10 };
+enum { QUEUE_RECEIVE, QUEUE_SEND };
+
+#define STATUS_LINK  1u
+#define NEEDS_CSUM   1u /* header.flags */
+#define DATA_VALID   2u
+#define GSO_TCPV4    1u /* header.gso_type */
+#define GSO_TCPV6    4u
+#define HEADER_SHORT 10u /* legacy: without num_buffers */
+#define HEADER_LONG  12u
+
+struct header {
+    uint8_t flags, gso_type;
+    uint16_t header_length, gso_size, checksum_start, checksum_offset, buffers;
+};
+_Static_assert(sizeof(struct header) == HEADER_LONG, "virtio 1.1, 5.1.6");
+
+/* Half a page for each buffer: the header, then the frame, whose IP header lies on a multiple of 4. */
+#define BUFFER_SIZE    2048u
+#define FRAME_OFFSET   66u
+#define BUFFERS        128u
+#define BUFFERS_A_PAGE (COR_PAGE_SIZE / BUFFER_SIZE)
+#define SLOTS          (COR_PAGE_SIZE / 16) /* headers of packets to send, 16 bytes each */
+#define MTU_DEFAULT    1500u
+
+struct buffer {
+    char *memory;
+    uint64_t address;
+};
+
+struct slot {
+    struct net_packet *packet;
+    struct slot *next;
+};
+
+struct virtio_net {
+    struct netdev dev;
+    struct pci_device pci;
+    struct virtio virtio;
+    struct virtqueue receive, send;
+    unsigned header_length;
+    struct buffer buffers[BUFFERS];
+    unsigned nr_buffers;
+    char *headers; /* a page of SLOTS */
+    uint64_t headers_address;
+    struct slot slots[SLOTS], *free;
+    bool full; /* the client was refused */
+};
+
+static bool offer(struct virtio_net *n, struct buffer *buffer)
+{
+    const struct dma_segment segments[] = {{buffer->address, n->header_length},
+                                           {buffer->address + FRAME_OFFSET, BUFFER_SIZE - FRAME_OFFSET}};
+
+    return virtqueue_add(&n->receive, segments, 0, 2, buffer) == 0;
+}
+
+static void receive_one(struct virtio_net *n, const struct buffer *buffer, uint32_t written)
+{
+    const struct header *h = (const struct header *)buffer->memory;
+    struct net_frame frame = {.data = buffer->memory + FRAME_OFFSET,
+                              .address = buffer->address + FRAME_OFFSET,
+                              .length = written - n->header_length,
+                              .checksum_good = (n->virtio.features & F_GUEST_CSUM) &&
+                                               (h->flags & (NEEDS_CSUM | DATA_VALID))};
+
+    if (written < n->header_length + 14u || frame.length > BUFFER_SIZE - FRAME_OFFSET) {
+        n->dev.counters.rx_errors++;
+    } else {
+        netdev_receive(&n->dev, &frame);
+    }
+}
+
+/* The client may close or fail the card at any moment: its queues are gone then. */
+static void handle_receive(struct virtqueue *queue)
+{
+    struct virtio_net *n = (struct virtio_net *)((char *)queue - offsetof(struct virtio_net, receive));
+    struct buffer *buffer;
+    uint32_t written;
+
+    n->dev.counters.interrupts++;
+    while (queue->memory && (buffer = virtqueue_get(queue, &written)) != NULL) {
+        receive_one(n, buffer, written);
+        if (queue->memory && !offer(n, buffer)) {
+            n->virtio.broken = true; /* there is room for each buffer that came out */
+        }
+    }
+    if (!queue->memory) {
+        return;
+    }
+    virtqueue_kick(queue);
+    if (n->virtio.broken) {
+        netdev_fail(&n->dev, -EIO);
+    }
+}
+
+static void handle_send(struct virtqueue *queue)
+{
+    struct virtio_net *n = (struct virtio_net *)((char *)queue - offsetof(struct virtio_net, send));
+    struct slot *slot;
+    uint32_t written;
+
+    n->dev.counters.interrupts++;
+    while (queue->memory && (slot = virtqueue_get(queue, &written)) != NULL) {
+        struct net_packet *packet = slot->packet;
+
+        slot->packet = NULL;
+        slot->next = n->free;
+        n->free = slot;
+        packet->done(packet, 0);
+    }
+    if (queue->memory && n->virtio.broken) {
+        netdev_fail(&n->dev, -EIO);
+    } else if (queue->memory && n->full) {
+        n->full = false;
+        netdev_writable(&n->dev);
+    }
+}
+
+static void fill_header(struct header *h, const struct net_packet *p)
+{
+    *h = (struct header){0};
+    if (p->checksum) {
+        h->flags = NEEDS_CSUM;
+        h->checksum_start = p->checksum_start;
+        h->checksum_offset = p->checksum_offset;
+    }
+    if (p->segment_size) {
+        h->gso_type = p->ipv6 ? GSO_TCPV6 : GSO_TCPV4;
+        h->gso_size = p->segment_size;
+        h->header_length = p->header_length;
+    }
+}
+
+static int send(struct netdev *dev, struct net_packet *packet)
+{
+    struct virtio_net *n = (struct virtio_net *)dev;
+    struct dma_segment all[1 + NETDEV_SEGMENTS_MAX];
+    struct slot *slot = n->free;
+
+    if (slot) {
+        size_t at = (size_t)(slot - n->slots) * 16;
+
+        all[0] = (struct dma_segment){n->headers_address + at, n->header_length};
+        memcpy(all + 1, packet->segments, packet->nr_segments * sizeof(all[0]));
+        fill_header((struct header *)(n->headers + at), packet);
+    }
+    if (!slot || virtqueue_add(&n->send, all, 1 + packet->nr_segments, 0, slot) != 0) {
+        n->full = true;
+        return -EAGAIN;
+    }
+    n->free = slot->next;
+    slot->packet = packet;
+    dev->counters.tx_frames++;
+    dev->counters.tx_bytes += packet->length;
+    virtqueue_kick(&n->send);
+    return 0;
+}
+
+static void link_update(struct virtio_net *n)
+{
+    bool up = !(n->virtio.features & F_STATUS) || (virtio_config(&n->virtio, CFG_STATUS, 2) & STATUS_LINK);
+
+    netdev_link(&n->dev, up);
+}
+
+static void changed(struct virtio *v)
+{
+    struct virtio_net *n = (struct virtio_net *)((char *)v - offsetof(struct virtio_net, virtio));
+
+    if (virtio_alive(v)) {
+        link_update(n);
+    } else {
+        netdev_fail(&n->dev, pci_present(&v->pci) ? -EIO : -ENODEV);
+    }
+}
+
+static void release_memory(struct virtio_net *n)
+{
+    for (unsigned i = 0; i < n->nr_buffers; i += BUFFERS_A_PAGE) {
+        dma_free(n->buffers[i].memory, COR_PAGE_SIZE);
+    }
+    n->nr_buffers = 0;
+    dma_free(n->headers, COR_PAGE_SIZE);
+    n->headers = NULL;
+}
+
+static void close(struct netdev *dev)
+{
+    struct virtio_net *n = (struct virtio_net *)dev;
+    struct slot *slot;
+
+    virtio_close(&n->virtio);
+    while (virtqueue_take_back(&n->receive)) {
+    }
+    while ((slot = virtqueue_take_back(&n->send)) != NULL) {
+        dev->counters.tx_errors++;
+        slot->packet->done(slot->packet, -ENODEV);
+    }
+    release_memory(n);
+}
+
+static int make_buffers(struct virtio_net *n)
+{
+    unsigned wanted = n->receive.size / 2 < BUFFERS ? n->receive.size / 2 : BUFFERS;
+
+    n->headers = dma_alloc(COR_PAGE_SIZE, 64, &n->headers_address);
+    if (!n->headers) {
+        return -ENOMEM;
+    }
+    n->free = NULL;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        n->slots[i] = (struct slot){.next = n->free};
+        n->free = &n->slots[i];
+    }
+    while (n->nr_buffers < wanted) {
+        uint64_t address;
+        char *page = dma_alloc(COR_PAGE_SIZE, 64, &address);
+
+        if (!page) {
+            return -ENOMEM;
+        }
+        for (unsigned i = 0; i < BUFFERS_A_PAGE; i++) {
+            n->buffers[n->nr_buffers++] = (struct buffer){page + i * BUFFER_SIZE, address + i * BUFFER_SIZE};
+        }
+    }
+    return 0;
+}
+
+static int open(struct netdev *dev)
+{
+    struct virtio_net *n = (struct virtio_net *)dev;
+    struct virtio *v = &n->virtio;
+    int error;
+
+    v->changed = changed;
+    n->full = false;
+    error = virtio_open(v, &n->pci, WANTED);
+    if (error) {
+        return error;
+    }
+    n->header_length = v->modern ? HEADER_LONG : HEADER_SHORT;
+    n->receive.handle = handle_receive;
+    n->send.handle = handle_send;
+    error = virtio_queue_open(v, &n->receive, QUEUE_RECEIVE);
+    error = error ? error : virtio_queue_open(v, &n->send, QUEUE_SEND);
+    error = error ? error : make_buffers(n);
+    for (unsigned i = 0; !error && i < n->nr_buffers; i++) {
+        error = offer(n, &n->buffers[i]) ? 0 : -EIO;
+    }
+    error = error ? error : virtio_go(v);
+    if (error) {
+        close(dev);
+        return error;
+    }
+    virtqueue_kick(&n->receive);
+    link_update(n);
+    return 0;
+}
+
+static const struct netdev_ops ops = {.open = open, .close = close, .send = send};
+
+/* What can be known of the card before it is used. */
+static void describe(struct virtio_net *n)
+{
+    struct virtio *v = &n->virtio;
+    struct netdev *dev = &n->dev;
+
+    if (v->features & F_MAC) {
+        for (unsigned i = 0; i < sizeof(dev->mac); i++) {
+            dev->mac[i] = (uint8_t)virtio_config(v, CFG_MAC + i, 1);
+        }
+    } else { /* locally administered, and different for each card of the machine */
+        memcpy(dev->mac, (const uint8_t[]){2, 0, 0, 0, n->pci.bus, n->pci.devfn}, sizeof(dev->mac));
+    }
+    dev->mtu = v->features & F_MTU ? (uint16_t)virtio_config(v, CFG_MTU, 2) : MTU_DEFAULT;
+    if (dev->mtu > BUFFER_SIZE - FRAME_OFFSET - 18) {
+        dev->mtu = MTU_DEFAULT;
+    }
+    dev->offloads = (v->features & F_CSUM ? NETDEV_TX_CHECKSUM : 0) |
+                    (v->features & F_HOST_TSO4 ? NETDEV_TX_TSO4 : 0) |
+                    (v->features & F_HOST_TSO6 ? NETDEV_TX_TSO6 : 0) |
+                    (v->features & F_GUEST_CSUM ? NETDEV_RX_CHECKSUM : 0);
+}
+
+int virtio_net_start(const struct pci_device *pci)
+{
+    struct virtio_net *n;
+    int error;
+
+    if (virtio_type(pci) != VIRTIO_NET) {
+        return -ENOTSUP;
+    }
+    n = calloc(1, sizeof(*n));
+    if (!n) {
+        return -ENOMEM;
+    }
+    n->pci = *pci;
+    error = virtio_open(&n->virtio, pci, WANTED);
+    if (error) {
+        free(n);
+        return error;
+    }
+    describe(n);
+    virtio_close(&n->virtio);
+    n->dev.driver = "virtio-net";
+    n->dev.ops = &ops;
+    netdev_add(&n->dev);
+    return 0;
+}
