@@ -44,7 +44,7 @@ int netdev_open(struct netdev *dev, const struct netdev_client *client, void *ar
 }
 
 /* What is under way is done. */
-static void end(struct netdev *dev)
+static void stop(struct netdev *dev)
 {
     loop_timer_stop(&dev->watchdog);
     dev->stalled = false;
@@ -55,7 +55,7 @@ void netdev_close(struct netdev *dev)
 {
     if (dev->is_open) {
         if (!dev->has_failed) {
-            end(dev);
+            stop(dev);
         }
         dev->is_open = false;
         dev->client = NULL;
@@ -156,7 +156,7 @@ void netdev_fail(struct netdev *dev, int error)
 {
     if (dev->is_open && !dev->has_failed) {
         dev->has_failed = true;
-        end(dev);
+        stop(dev);
         printf("%s (%s): failed: error %d\n", dev->name, dev->driver, error);
         netdev_link(dev, false);
         if (dev->client->failed) {

@@ -10,9 +10,9 @@
 #include <string.h>
 #include "coracle/mem.h"
 
-#define MOST     64u /* requests under way */
-#define PIECE    (64u << 10)
-#define SEGMENTS (PIECE / COR_PAGE_SIZE + 1)
+#define MOST      64u /* requests under way */
+#define PIECE_MAX (64u << 10)
+#define SEGMENTS  (PIECE_MAX / COR_PAGE_SIZE + 1)
 
 struct work {
     struct blk_request request;
@@ -23,6 +23,7 @@ struct work {
 };
 
 static unsigned under_way;
+static uint32_t piece; /* bytes of a request */
 
 /* Byte i of the disk, before and after: tests/system/test_devices.py has the same. */
 static uint32_t word_at(uint64_t i, uint32_t salt)
@@ -70,7 +71,7 @@ static int perform(struct blkdev *dev, struct work *w, enum blk_operation operat
 
 static void fill(struct work *w, uint64_t position, uint32_t salt)
 {
-    for (uint32_t i = 0; i < PIECE; i += 4) {
+    for (uint32_t i = 0; i < piece; i += 4) {
         uint32_t word = word_at(position + i, salt);
 
         memcpy(w->data + i, &word, 4);
@@ -79,7 +80,7 @@ static void fill(struct work *w, uint64_t position, uint32_t salt)
 
 static bool matches(const struct work *w, uint64_t position, uint32_t salt)
 {
-    for (uint32_t i = 0; i < PIECE; i += 4) {
+    for (uint32_t i = 0; i < piece; i += 4) {
         uint32_t word = word_at(position + i, salt);
 
         if (memcmp(w->data + i, &word, 4) != 0) {
@@ -95,21 +96,21 @@ static bool sweep(struct blkdev *dev, struct work *works, enum blk_operation ope
 {
     bool good = true;
 
-    for (uint64_t batch = from; batch < to && good; batch += (uint64_t)MOST * PIECE) {
+    for (uint64_t batch = from; batch < to && good; batch += (uint64_t)MOST * piece) {
         unsigned n = 0;
 
-        for (uint64_t at = batch; n < MOST && at + PIECE <= to; at += PIECE, n++) {
+        for (uint64_t at = batch; n < MOST && at + piece <= to; at += piece, n++) {
             if (operation == BLK_WRITE) {
                 fill(&works[n], at, 0x5a5a5a5a);
             } else {
-                memset(works[n].data, 0, PIECE);
+                memset(works[n].data, 0, piece);
             }
-            good &= submit(dev, &works[n], operation, at / BLKDEV_SECTOR, PIECE) == 0;
+            good &= submit(dev, &works[n], operation, at / BLKDEV_SECTOR, piece) == 0;
         }
         for (unsigned i = 0; i < n && good; i++) {
             good = wait_for(&works[i].done, 60) && works[i].error == 0;
             if (good && operation == BLK_READ) {
-                good = matches(&works[i], batch + (uint64_t)i * PIECE, from == 0 ? 0 : 0x5a5a5a5a);
+                good = matches(&works[i], batch + (uint64_t)i * piece, from == 0 ? 0 : 0x5a5a5a5a);
             }
         }
     }
@@ -120,9 +121,9 @@ static void errors(struct blkdev *dev, struct work *w)
 {
     const char *name = dev->name;
 
-    check(submit(dev, w, BLK_READ, dev->sectors, PIECE) == -EINVAL, "%s: beyond the end", name);
-    check(submit(dev, w, BLK_READ, dev->sectors - 1, PIECE) == -EINVAL, "%s: across the end", name);
-    check(submit(dev, w, BLK_READ, ~0ull, PIECE) == -EINVAL, "%s: no sector", name);
+    check(submit(dev, w, BLK_READ, dev->sectors, piece) == -EINVAL, "%s: beyond the end", name);
+    check(submit(dev, w, BLK_READ, dev->sectors - 1, piece) == -EINVAL, "%s: across the end", name);
+    check(submit(dev, w, BLK_READ, ~0ull, piece) == -EINVAL, "%s: no sector", name);
     check(submit(dev, w, BLK_READ, 0, 256) == -EINVAL, "%s: half a sector", name);
     check(submit(dev, w, BLK_READ, 0, 0) == -EINVAL, "%s: nothing", name);
     check(under_way == 0, "%s: none of them is under way", name);
@@ -137,11 +138,11 @@ static void vanish(struct blkdev *dev, struct work *works)
 
     printf("# unplug\n");
     while (!error && cor_monotonic_ns() < end) {
-        error = perform(dev, &works[0], BLK_READ, 0, PIECE);
+        error = perform(dev, &works[0], BLK_READ, 0, piece);
     }
     check(error == -ENODEV || error == -EIO, "%s: gone: an error, not a hang (%d)", dev->name, error);
     for (unsigned i = 0; i < MOST; i++) {
-        all &= submit(dev, &works[i], BLK_READ, 0, PIECE) == -ENODEV;
+        all &= submit(dev, &works[i], BLK_READ, 0, piece) == -ENODEV;
     }
     check(all, "%s: gone: every later request is refused", dev->name);
 }
@@ -149,21 +150,26 @@ static void vanish(struct blkdev *dev, struct work *works)
 void test_disk(struct blkdev *dev, bool vanishes)
 {
     static struct work works[MOST];
-    uint64_t half = dev->sectors * BLKDEV_SECTOR / 2 / PIECE * PIECE;
+    uint64_t half;
+
+    for (piece = PIECE_MAX; piece / COR_PAGE_SIZE + 1 > dev->max_segments && piece > dev->sector_size;
+         piece /= 2) {
+    }
+    half = dev->sectors * BLKDEV_SECTOR / 2 / piece * piece;
 
     printf("# disk %s (%s): %llu sectors of %u, %u segments%s%s%s\n", dev->name, dev->driver,
            (unsigned long long)dev->sectors, (unsigned)dev->sector_size, (unsigned)dev->max_segments,
            dev->read_only ? ", read-only" : "", dev->can_flush ? ", flush" : "",
            dev->can_discard ? ", discard" : "");
     for (unsigned i = 0; i < MOST && !works[i].data; i++) {
-        works[i].data = malloc(PIECE + 4096);
+        works[i].data = malloc(PIECE_MAX + 4096);
         /* Segments begin in the middle of a page. */
         works[i].data += 512 - ((uintptr_t)works[i].data & 511);
     }
     check(sweep(dev, works, BLK_READ, 0, half), "%s: the first half as the host wrote it", dev->name);
     errors(dev, &works[0]);
     if (dev->read_only) {
-        check(perform(dev, &works[0], BLK_WRITE, 0, PIECE) == -EROFS, "%s: read-only", dev->name);
+        check(perform(dev, &works[0], BLK_WRITE, 0, piece) == -EROFS, "%s: read-only", dev->name);
         return;
     }
     check(sweep(dev, works, BLK_WRITE, half, 2 * half), "%s: the second half written", dev->name);

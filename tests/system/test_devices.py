@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Drivers of the control domain (toolstack/device), each with QEMU's model of its device, by an image that uses what it finds
+as a backend would (tests/system/device). The disks' contents are looked at afterwards."""
+import os
+import re
+import struct
+
+from runner.core import Failure, Test
+from runner.machine import HYPERVISOR_FAULT, boot
+from runner.tool import product
+
+DISK = 4 << 20
+PIECE = 64 << 10
+SALT = 0x5a5a5a5a
+NIC = ['-netdev', 'user,id=net']
+
+
+def pattern(start, end, salt):
+    """Bytes start to end of a disk; tests/system/device/disk.c has the same."""
+    return b''.join(struct.pack('<I', (i * 2654435761 & 0xffffffff) ^ salt) for i in range(start // 4, end // 4))
+
+
+def disk_options(path, device, drive=''):
+    return ['-drive', 'file=%s,format=raw,if=none,id=disk%s' % (path, drive), '-device', device + ',drive=disk']
+
+
+# Name: what the image must say that it found; device models; more of QEMU's options; arguments.
+MACHINES = {
+    'virtio': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', card='virtio-net-pci', card_driver='virtio-net'),
+    'virtio-legacy': dict(disk='virtio-blk-pci,disable-modern=on', disk_driver='virtio-blk',
+                          card='virtio-net-pci,disable-modern=on', card_driver='virtio-net'),
+    'virtio-modern': dict(disk='virtio-blk-pci-non-transitional', disk_driver='virtio-blk',
+                          card='virtio-net-pci-non-transitional', card_driver='virtio-net', qemu=['-M', 'q35']),
+    'virtio-line': dict(disk='virtio-blk-pci,vectors=0', disk_driver='virtio-blk',
+                        card='virtio-net-pci,vectors=0,disable-modern=on', card_driver='virtio-net', cpus=2),
+    'virtio-small': dict(disk='virtio-blk-pci,queue-size=8,logical_block_size=4096,physical_block_size=4096',
+                         disk_driver='virtio-blk', cpu='Opteron_G1'),
+    'virtio-read-only': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', drive=',readonly=on'),
+}
+
+
+def judge(output):
+    if HYPERVISOR_FAULT.search(output.text):
+        raise Failure('the hypervisor itself is at fault', output.text)
+    bad = re.search(r'^not ok (.*)$', output.text, re.MULTILINE)
+    if bad:
+        raise Failure(bad.group(1), output.text)
+    done = re.search(r'^done: (\d+) passed, 0 failed$', output.text, re.MULTILINE)
+    if not done or int(done.group(1)) != len(re.findall(r'^ok ', output.text, re.MULTILINE)):
+        raise Failure('the image did not come to its end', output.text)
+
+
+def machine(name, keys):
+    def function(context):
+        qemu = list(keys.get('qemu', []))
+        path = os.path.join(context.build, 'tests/system/device-%s.disk' % name)
+        if 'disk' in keys:
+            with open(path, 'wb') as file:
+                file.write(pattern(0, DISK, 0))
+            qemu += disk_options(path, keys['disk'], keys.get('drive', ''))
+        if 'card' in keys:
+            qemu += NIC + ['-device', keys['card'] + ',netdev=net']
+        output = boot(context, 'coracle', product(context, 'tests/system/devices.elf'), '-- ' + keys.get('args', ''),
+                      cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'), memory='128M', qemu=qemu, timeout=100)
+        judge(output)
+        for kind in ('disk', 'card'):
+            if kind in keys and not re.search(r'^# %s \w+ \(%s\)' % (kind, keys[kind + '_driver']), output.text, re.MULTILINE):
+                raise Failure('no %s was found' % kind, output.text)
+        if 'disk' in keys:
+            half = DISK // 2 // PIECE * PIECE
+            with open(path, 'rb') as file:
+                after = file.read()
+            # The first sectors may be discarded; the rest is as it was, or as the image wrote it.
+            written = 0 if 'readonly' in keys.get('drive', '') else SALT
+            if after[PIECE:half] != pattern(PIECE, half, 0) or after[half:] != pattern(half, DISK, written):
+                raise Failure('the disk does not hold what it should', output.text)
+        return output.text
+
+    return Test('system/devices/' + name, function)
+
+
+def collect(_context):
+    return [machine(name, keys) for name, keys in MACHINES.items()]
