@@ -33,14 +33,14 @@ struct vcpu_guest_context *context_buffer_open(const struct context_buffer *b)
     for (unsigned i = 1; i < CONTEXT_BUFFER_PAGES; i++) {
         const char *next = map_frame(b->frame[i]);
 
-        assert(next == first + i * PAGE_SIZE); /* the lowest free window is taken */
+        assert(next == first + i * PAGE_SIZE); /* windows are opened in order */
     }
     return (struct vcpu_guest_context *)first;
 }
 
 void context_buffer_close(const struct vcpu_guest_context *c)
 {
-    for (unsigned i = 0; i < CONTEXT_BUFFER_PAGES; i++) {
+    for (unsigned i = CONTEXT_BUFFER_PAGES; i-- > 0;) { /* the last window is closed first */
         unmap_frame((const char *)c + i * PAGE_SIZE);
     }
 }
