@@ -3,6 +3,8 @@
 SAMPLES :=
 
 include samples/hello/build.mk
+include samples/echo/build.mk
+include samples/httpd/build.mk
 include samples/lua/build.mk
 
 .PHONY: samples

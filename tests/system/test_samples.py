@@ -60,10 +60,18 @@ def lua_error(context, hypervisor):
     return ended(finished, 1)
 
 
+def httpd(context, hypervisor):
+    """The server and a client of its own in one image, over the loopback."""
+    root = os.path.join(context.root, 'tests/system/httpd/site')
+    finished = run_image(context, product(context, 'samples/httpd/test.elf'), [], hypervisor, timeout=120,
+                         options=['--root', root, '--memory', '128M'])
+    return judge(finished, 0, '^done: all$')
+
+
 def collect(_context):
     def bound(function, hypervisor):
         return lambda context: function(context, hypervisor)
 
     return [Test('system/samples/%s/%s' % (function.__name__, hypervisor), bound(function, hypervisor))
-            for function in (hello, lua_script, lua_one_liner, lua_reads_stdin, lua_interactive, lua_error)
+            for function in (hello, lua_script, lua_one_liner, lua_reads_stdin, lua_interactive, lua_error, httpd)
             for hypervisor in ('coracle', 'xen')]
