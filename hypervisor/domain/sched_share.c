@@ -113,7 +113,7 @@ int sched_set_affinity(struct vcpu *v, const struct cpu_mask *hard, const struct
         return rc;
     }
     sched_lock();
-    if (v->pinned >= 0 && hard) {
+    if (v->pinned >= 0) {
         rc = -EBUSY;
     } else {
         v->soft_affinity = soft ? *soft : v->soft_affinity;
@@ -130,6 +130,10 @@ void sched_get_affinity(const struct vcpu *v, struct cpu_mask *hard, struct cpu_
 {
     sched_lock();
     *hard = v->hard_affinity;
+    if (v->pinned >= 0) {
+        *hard = (struct cpu_mask){{0}};
+        hard->word[v->pinned / 64] = 1ul << v->pinned % 64;
+    }
     *soft = v->soft_affinity;
     sched_unlock();
 }

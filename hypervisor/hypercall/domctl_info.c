@@ -87,6 +87,8 @@ long domctl_vcpu_info(struct domain *d, struct xen_domctl *op, bool *copy)
 long domctl_scheduler(struct domain *d, struct xen_domctl *op, bool *copy)
 {
     struct xen_domctl_scheduler_op *s = &op->u.scheduler_op;
+    uint32_t weight;
+    bool good;
 
     if (s->sched_id != XEN_SCHEDULER_CREDIT2) {
         return -EINVAL;
@@ -98,9 +100,13 @@ long domctl_scheduler(struct domain *d, struct xen_domctl *op, bool *copy)
         *copy = true;
         return 0;
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        /* Weight 0 leaves the weight as it is, as on stock Xen. */
-        sched_set_share(d, s->u.credit2.weight ? s->u.credit2.weight : d->sched.weight, s->u.credit2.cap);
-        return 0;
+        /*
+         * As on stock Xen, weight 0 leaves the weight as it is, and a cap beyond all vCPUs is refused alone.
+         */
+        weight = s->u.credit2.weight ? s->u.credit2.weight : d->sched.weight;
+        good = s->u.credit2.cap <= 100 * d->nr_vcpus;
+        sched_set_share(d, weight, good ? s->u.credit2.cap : d->sched.cap);
+        return good ? 0 : -EINVAL;
     default: /* per vCPU: stock Xen's default has nothing there either */
         return -EINVAL;
     }

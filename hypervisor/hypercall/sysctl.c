@@ -88,6 +88,9 @@ static long scheduler(struct xen_sysctl *op)
     if (s->sched_id != XEN_SCHEDULER_CREDIT2) {
         return -EINVAL;
     }
+    if (s->cmd > XEN_SYSCTL_SCHEDOP_getinfo) {
+        return -EINVAL;
+    }
     if (s->cmd == XEN_SYSCTL_SCHEDOP_putinfo) {
         if (us && (us > XEN_SYSCTL_SCHED_RATELIMIT_MAX || us < XEN_SYSCTL_SCHED_RATELIMIT_MIN)) {
             return -EINVAL;

@@ -53,6 +53,7 @@ void sched_unpin(struct vcpu *v);
  * LOCK_HEAP, LOCK_SCHED.
  */
 int sched_set_affinity(struct vcpu *v, const struct cpu_mask *hard, const struct cpu_mask *soft);
+/* Both; pinned by itself, v has the one processor as its hard affinity. LOCK_SCHED. */
 void sched_get_affinity(const struct vcpu *v, struct cpu_mask *hard, struct cpu_mask *soft);
 /* d's weight (1..65535) and cap (percent of one processor, 0: none) from now on. LOCK_TIMER, LOCK_SCHED. */
 void sched_set_share(struct domain *d, unsigned weight, unsigned cap);
