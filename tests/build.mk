@@ -60,6 +60,18 @@ $(BUILD)/tests/system/%.elf: tests/system/guests/%.c $(CORACLE_CC) $(SYSROOT_REA
 	@mkdir -p $(@D)
 	$(Q)flags=$$(sed -n 's/^[ */]*build: *//; T; s/ run:.*//; s/ *\*\/.*//; p' $<); $(CORACLE_CC) -g -Wall -Wextra $${flags:--O2} -o $@ $<
 
+# ---- the guest that measures how domains share processors (tests/system/test_shares.py) ----
+SHARES_GUEST := $(BUILD)/tests/system/shares.elf
+SHARES_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/system/shares/*.c))
+$(BUILD)/tests/system/shares/%.o: tests/system/shares/%.c
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(ABI_CFLAGS) -c -o $@ $<
+$(SHARES_GUEST): $(ABI_START) $(SHARES_OBJ) $(ABI_LIB) pvboot/guest.ld
+	$(call say,IMAGE,$@)
+	$(Q)$(GUEST_CC) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,pvboot/guest.ld \
+		-o $@ $(filter %.o,$^)
+-include $(wildcard $(BUILD)/tests/system/shares/*.d)
+
 # ---- targets; T=unit/NAME, abi/TOPIC, abi/TOPIC/BOOT, system/NAME selects, with several words allowed ----
 T ?=
 J ?= $(shell nproc)
@@ -67,7 +79,7 @@ RUN_TESTS = tests/run --build $(BUILD) --jobs $(J)
 .PHONY: test test-unit test-abi test-system test-guests test-unit-programs test-system-guests
 test-unit-programs: $$(UNIT_BIN)
 test-guests: $(ABI_GUESTS)
-test-system-guests: $(SYSTEM_GUESTS)
+test-system-guests: $(SYSTEM_GUESTS) $(SHARES_GUEST)
 
 ## test: everything: unit, ABI (on Coracle and on stock Xen) and system tests; T=abi/events runs one
 test: all test-unit-programs test-guests test-fuzz-guests test-system-guests test-store-programs

@@ -345,17 +345,20 @@ bool policy_beats(const struct sched_machine *m, const struct sched_entity *e, u
                                          : less(e->group->node.key + SCHED_LEAD_NS, c->start);
 }
 
-unsigned policy_victim(const struct sched_machine *m, const struct sched_entity *e)
+unsigned policy_victim(struct sched_machine *m, const struct sched_entity *e)
 {
     unsigned best = SCHED_ANY;
 
     for (unsigned cpu = 0; cpu < m->cpus; cpu++) {
         const struct sched_cpu *c = &m->cpu[cpu];
 
-        if (c->running && c->contended && policy_beats(m, e, cpu) &&
+        if (c->running && c->contended && !c->victim && policy_beats(m, e, cpu) &&
             (best == SCHED_ANY || less(m->cpu[best].start, c->start))) {
             best = cpu;
         }
+    }
+    if (best != SCHED_ANY) {
+        m->cpu[best].victim = true;
     }
     return best;
 }
@@ -410,6 +413,7 @@ struct sched_entity *policy_choose(struct sched_machine *m, unsigned cpu, unsign
     struct sched_cpu *c = &m->cpu[cpu];
     struct sched_group *from = NULL;
 
+    c->victim = false;
     if (c->running) {
         bool here = where == SCHED_ANY || where == cpu;
         bool swap = yield || (now < c->slice_end && sibling_before(c->running));

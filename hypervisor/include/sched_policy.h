@@ -88,6 +88,7 @@ struct sched_cpu {
     struct sched_queue queue;        /* groups that wait for this processor only */
     struct sched_entity *running;    /* NULL: idle */
     bool contended;                  /* others waited when the slice began: it is paid for */
+    bool victim;                     /* policy_victim() named it since it chose last */
     uint64_t since;                  /* system time when `running` came */
     uint64_t slice_begin, slice_end; /* system time; SCHED_NEVER: nobody waits */
     uint64_t start;                  /* clock of the running group when the slice began */
@@ -132,9 +133,10 @@ struct sched_entity *policy_choose(struct sched_machine *m, unsigned cpu, unsign
 /* Does a waiting e displace what runs on cpu, or make it start counting its slice? */
 bool policy_beats(const struct sched_machine *m, const struct sched_entity *e, unsigned cpu);
 /*
- * The processor on which a waiting e displaces the one with the best clock; SCHED_ANY: none. O(processors).
+ * The processor on which a waiting e displaces the one that is furthest ahead; SCHED_ANY: none. It is not
+ * named again before it has chosen. O(processors).
  */
-unsigned policy_victim(const struct sched_machine *m, const struct sched_entity *e);
+unsigned policy_victim(struct sched_machine *m, const struct sched_entity *e);
 /* Is there somebody who waits and whom cpu could run? */
 bool policy_waiting(const struct sched_machine *m, unsigned cpu);
 /* Domains whose budget is back by now wait again: whether there were any. */

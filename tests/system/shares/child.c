@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* The child's program: one function that names nothing outside itself, since the parent copies it. */
+#include "tests/system/shares/child.h"
+
+static inline __attribute__((always_inline)) uint64_t clock(const struct talk *t)
+{
+    const volatile struct vcpu_time_info *time = &t->shared->vcpu_info[t->id].time;
+    uint32_t version;
+    uint64_t ns;
+
+    do {
+        uint32_t low, high;
+        uint64_t ticks;
+
+        version = time->version;
+        __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high)::"memory");
+        ticks = ((uint64_t)high << 32 | low) - time->tsc_timestamp;
+        ticks = time->tsc_shift < 0 ? ticks >> -time->tsc_shift : ticks << time->tsc_shift;
+        ns = time->system_time + (uint64_t)((unsigned __int128)ticks * time->tsc_to_system_mul >> 32);
+        __asm__ volatile("" ::: "memory");
+    } while ((version & 1) || version != time->version);
+    return ns;
+}
+
+__attribute__((section(".text.child"), noinline)) void child_main(struct talk *t)
+{
+    t->shared->vcpu_info[t->id].evtchn_upcall_mask = 1; /* there is no callback */
+    while (t->burst == 0) {
+        /* HOG_LOOP instructions a round. */
+        __asm__ volatile("1:\n\t.rept 998\n\tadd $1, %%rax\n\t.endr\n\tincq %0\n\tjmp 1b"
+                         : "+m"(t->loops)::"rax");
+    }
+    for (;;) {
+        uint64_t end = clock(t) + t->sleep, start;
+        long result = (long)(t->hypercalls + __HYPERVISOR_sched_op * 32ul);
+        unsigned long command = SCHEDOP_poll, arg = (unsigned long)&t->poll;
+
+        t->poll.timeout = end;
+        __asm__ volatile("call *%%rax"
+                         : "+a"(result), "+D"(command), "+S"(arg)
+                         :
+                         : "rdx", "rcx", "r11", "memory");
+        start = clock(t);
+        if (start > end && start - end > t->late) {
+            t->late = start - end;
+        }
+        t->wakes++;
+        while (clock(t) < start + t->burst) {
+        }
+    }
+}
