@@ -160,7 +160,7 @@ static void sim_choose(unsigned cpu)
     sim.kicked[cpu] = false;
     sim.choices++;
     next = sim_of(policy_choose(&sim.m, cpu, prev && !stops ? prev->where : SCHED_STOPS, false, sim.now));
-    if (stops) {
+    if (prev && stops) {
         prev->wake = sim.now + prev->sleep;
     }
     if (next && next->woken) {

@@ -26,8 +26,7 @@ static void check_first(const struct sched_queue *q)
     for (unsigned i = 0; i < NODES; i++) {
         if (node[i].queued) {
             length++;
-            assert_non_null(q->first);
-            assert_true((int64_t)(node[i].key - q->first->key) >= 0);
+            assert_true(q->first && (int64_t)(node[i].key - q->first->key) >= 0);
         }
     }
     assert_int_equal(length, q->length);
