@@ -4,7 +4,10 @@
 CORACLE_VERSION := 0.1
 
 CLI_PVBOOT := $(addprefix pvboot/,elf.c notes.c layout.c error.c)
-CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c) $(CLI_PVBOOT)
+CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c toolstack/link/*.c) $(CLI_PVBOOT)
+# libxlutil (xl.cfg's parser) is linked statically: no Xen package is needed to run the tool.
+XLUTIL := -Wl,-Bstatic -lxlutil -Wl,-Bdynamic
+CLI_LIBS := -larchive -lcurl -lhttp_parser -lcjson -lgcrypt $(XLUTIL)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/cli/%.o)
 
 $(BUILD)/cli/%.o: %.c
@@ -13,7 +16,7 @@ $(BUILD)/cli/%.o: %.c
 
 $(BUILD)/coracle: $(CLI_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(HOST_CC) -o $@ $^ -larchive
+	$(Q)$(HOST_CC) -o $@ $^ $(CLI_LIBS)
 
 -include $(CLI_OBJ:.o=.d)
 
@@ -21,6 +24,9 @@ include toolstack/link/unit.mk
 
 ALL += $(BUILD)/coracle
 
+UNIT_TESTS += cli_xl_cfg
+UNIT_SRC_cli_xl_cfg := $(addprefix toolstack/lib/,xl_cfg.c json.c cmdline.c)
+UNIT_LIBS_cli_xl_cfg := -lcjson $(XLUTIL)
 UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
 UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c) libos/init/cmdline.c
 UNIT_SRC_cli_xen_stream := $(addprefix toolstack/lib/,xen_stream.c cmdline.c report.c)
