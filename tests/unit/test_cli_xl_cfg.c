@@ -180,7 +180,8 @@ static void what_is_wrong_is_refused(void **state)
     assert_refused(NEEDED "cpu_weight = 65536\n", 3, "65535");
     assert_refused(NEEDED "vif = 'bridge=x'\n", 3, "vif");
     assert_refused(NEEDED "vif = ['a', ['b']]\n", 3, "list");
-    assert_refused(NEEDED "on_crash = 'explode'\n", 3, "expected destroy, restart or preserve, found 'explode'");
+    assert_refused(NEEDED "on_crash = 'explode'\n", 3,
+                   "expected destroy, restart or preserve, found 'explode'");
     assert_refused(NEEDED "type = 'hvm'\n", 3, "expected pv");
     assert_refused(NEEDED "builder = 'hvm'\n", 3, "expected pv");
     assert_refused(NEEDED "memory = ]\n", 3, "syntax error");

@@ -93,7 +93,8 @@ static const char *skip_one(const char *text, unsigned *line)
     return *text == quote ? text + 1 : text;
 }
 
-void xl_cfg_keys(const char *text, void (*found)(void *context, const char *key, unsigned line), void *context)
+void xl_cfg_keys(const char *text, void (*found)(void *context, const char *key, unsigned line),
+                 void *context)
 {
     unsigned line = 1, depth = 0;
     bool at_start = true;
@@ -156,7 +157,8 @@ static void take_number(struct reading *reading, size_t index)
     char name[KEY_MAX], expected[KEY_MAX];
     long value;
 
-    if (xlu_cfg_get_long(reading->cfg, key->name, &value, 1) != 0 || value < key->least || value > key->most) {
+    if (xlu_cfg_get_long(reading->cfg, key->name, &value, 1) != 0 || value < key->least ||
+        value > key->most) {
         xlu_cfg_get_string(reading->cfg, key->name, &text, 1);
         snprintf(expected, sizeof(expected), "a number from %ld to %ld", key->least, key->most);
         fail(reading, index, expected, text);
@@ -171,8 +173,8 @@ static void take_number(struct reading *reading, size_t index)
 static void take_action(struct reading *reading, size_t index)
 {
     static const char *const actions[][2] = {
-        {"destroy", "destroy"},          {"restart", "restart"},         {"preserve", "preserve"},
-        {"rename-restart", "restart"},   {"coredump-destroy", "destroy"}, {"coredump-restart", "restart"},
+        {"destroy", "destroy"},        {"restart", "restart"},          {"preserve", "preserve"},
+        {"rename-restart", "restart"}, {"coredump-destroy", "destroy"}, {"coredump-restart", "restart"},
         {"soft-reset", "restart"},
     };
     const char *value = get_text(reading, index);
@@ -228,9 +230,11 @@ static void take_cpus(struct reading *reading, size_t index)
     }
     list = get_list(reading, index);
     first = list != NULL && cJSON_GetArraySize(list) > 0 ? cJSON_GetArrayItem(list, 0)->valuestring : NULL;
-    cJSON_ArrayForEach(item, list) {
+    cJSON_ArrayForEach(item, list)
+    {
         if (strcmp(item->valuestring, first) != 0) {
-            fail(reading, index, "one set of processors for all vCPUs (coracle vcpu-pin sets them one by one)",
+            fail(reading, index,
+                 "one set of processors for all vCPUs (coracle vcpu-pin sets them one by one)",
                  item->valuestring);
             break;
         }

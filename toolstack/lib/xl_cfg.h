@@ -23,6 +23,7 @@ bool is_xl_cfg(const char *path);
  * Finds the settings of a text that libxlutil's parser accepts: calls found with each key and its line, in their
  * order. The parser itself does not tell which keys a file has.
  */
-void xl_cfg_keys(const char *text, void (*found)(void *context, const char *key, unsigned line), void *context);
+void xl_cfg_keys(const char *text, void (*found)(void *context, const char *key, unsigned line),
+                 void *context);
 
 #endif

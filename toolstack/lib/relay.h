@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tool's end of a host's line (toolstack/link/mux.h): each connection to a local socket becomes a channel of the
+ * multiplexer, with backpressure in both directions.
+ *
+ *   curl, coracle --> socket --> listener --> channel --+
+ *   relay_connect() --> socket pair ------> channel --+--> mux --> line --> control domain
+ *
+ * A connection that comes while the line is not up waits. A client that is gone altogether resets its channel; one that
+ * only sends no more (shutdown) ends that direction alone. What the host ends or resets is ended or closed here.
+ */
+#ifndef TOOLSTACK_LIB_RELAY_H
+#define TOOLSTACK_LIB_RELAY_H
+
+#include "toolstack/lib/watch.h"
+
+struct relay;
+
+/* Called once when the line has come to its end. */
+typedef void (*relay_lost)(void *context);
+
+/*
+ * line: a descriptor without blocking, open for both directions; listener: a listening stream socket without blocking,
+ * or -1. Both stay the caller's. NULL with a message. Everything happens on the thread that runs watches.
+ */
+struct relay *relay_create(struct watches *watches, int line, int listener, relay_lost lost, void *context);
+
+/* Closes all connections. On the thread of watches, or after that has ended. */
+void relay_destroy(struct relay *relay);
+
+/* A new connection: its other end, a blocking stream socket. -1 with a message. From any thread. */
+int relay_connect(struct relay *relay);
+
+/* Has the thread that runs watches set watches->stop. From any thread. */
+void relay_stop(struct relay *relay);
+
+#endif
