@@ -63,14 +63,14 @@ run: $(BUILD)/coracle $(BUILD)/hypervisor/coracle.elf $(HELLO)
 	$(call say,BOOT,$(HELLO))
 	$(Q)$(BUILD)/coracle run --timeline $(HELLO) -- $(ARGS)
 
-## install: tool, compiler driver, hypervisor and guest libraries below PREFIX (default /usr/local); DESTDIR= for packages
+## install: tool, compiler driver, hypervisor, control domain and guest libraries below PREFIX (default /usr/local); DESTDIR= for packages
 PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL_LIB = $(DESTDIR)$(PREFIX)/lib/coracle
 install: all
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -D -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/coracle $(CORACLE_CC)
-	$(Q)install -D -m 644 -t $(INSTALL_LIB) $(BUILD)/hypervisor/coracle.elf
+	$(Q)install -D -m 644 -t $(INSTALL_LIB) $(BUILD)/hypervisor/coracle.elf $(CONTROL)
 	$(Q)rm -rf $(INSTALL_LIB)/sysroot && mkdir -p $(INSTALL_LIB)/sysroot
 	$(Q)cp -R $(SYSROOT)/include $(SYSROOT)/lib $(NEWLIB_DIR) $(INSTALL_LIB)/sysroot/
 	$(Q)rm -f $(INSTALL_LIB)/sysroot/*/lib/libg.a $(INSTALL_LIB)/sysroot/include/.stamp

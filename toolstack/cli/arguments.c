@@ -76,8 +76,7 @@ int split_guest_args(int argc, char **argv, struct guest_request *request)
     return argc;
 }
 
-/* "app" for "dir/app.elf": what the program sees as its own name. */
-static char *program_name(const char *path)
+char *program_name(const char *path)
 {
     char *copy = strdup(path);
     char *name = copy != NULL ? strdup(basename(copy)) : NULL;

@@ -30,6 +30,9 @@ extern const struct argp guest_argp;
  */
 int split_guest_args(int argc, char **argv, struct guest_request *request);
 
+/* "app" for "dir/app.elf": what the program sees as its own name; for free(), NULL when memory is out. */
+char *program_name(const char *path);
+
 /*
  * Adds the words of the domain's command line, each by add_word: for the libOS its settings, "--" and the
  * arguments; for another guest the arguments alone. settings: more of the former, ends with NULL.

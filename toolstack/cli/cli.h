@@ -13,4 +13,22 @@ int verb_run(int argc, char **argv);
 /* `coracle pack`: writes a bootable medium. */
 int verb_pack(int argc, char **argv);
 
+/* `coracle host`: local hosts. */
+int verb_host(int argc, char **argv);
+
+/* The verbs against a running host. verb_simple are those that differ in their request alone. */
+int verb_create(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_top(int argc, char **argv);
+int verb_info(int argc, char **argv);
+int verb_console(int argc, char **argv);
+int verb_logs(int argc, char **argv);
+int verb_simple(int argc, char **argv);
+int verb_shutdown(int argc, char **argv);
+int verb_rename(int argc, char **argv);
+int verb_sched(int argc, char **argv);
+int verb_vcpu_pin(int argc, char **argv);
+int verb_mem_set(int argc, char **argv);
+int verb_images(int argc, char **argv);
+
 #endif

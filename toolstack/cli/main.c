@@ -23,6 +23,23 @@ static const struct verb verbs[] = {
     {"run", verb_run, "coracle run", "boot an image in QEMU, as if it were a local program"},
     {"pack", verb_pack, "coracle pack",
      "write an ISO that boots an image on a real machine, by BIOS or UEFI"},
+    {"host", verb_host, "coracle host", "start, stop and list local hosts, on which domains come and go"},
+    {"create", verb_create, "coracle create", "create a domain from an image or an xl.cfg"},
+    {"list", verb_list, "coracle list", "list the domains"},
+    {"top", verb_top, "coracle top", "show who uses the processors"},
+    {"info", verb_info, "coracle info", "tell about the host or a domain"},
+    {"console", verb_console, "coracle console", "attach to a domain's console"},
+    {"logs", verb_logs, "coracle logs", "print a domain's console log and crash record"},
+    {"pause", verb_simple, "coracle pause", "stop domains from running"},
+    {"unpause", verb_simple, "coracle unpause", "let paused domains run"},
+    {"shutdown", verb_shutdown, "coracle shutdown", "ask domains to power off"},
+    {"reboot", verb_simple, "coracle reboot", "ask domains to reboot"},
+    {"destroy", verb_simple, "coracle destroy", "end domains at once"},
+    {"rename", verb_rename, "coracle rename", "give a domain another name"},
+    {"sched", verb_sched, "coracle sched", "show or change a domain's share of the processors"},
+    {"vcpu-pin", verb_vcpu_pin, "coracle vcpu-pin", "bind virtual processors to processors"},
+    {"mem-set", verb_mem_set, "coracle mem-set", "shrink or grow a domain"},
+    {"images", verb_images, "coracle images", "list or remove the images that a host keeps"},
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -34,7 +51,7 @@ static void print_help(void)
            "Builds single-application images for the Coracle hypervisor and boots them.\n"
            "\n");
     for (size_t i = 0; i < NR_VERBS; i++)
-        printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
+        printf("  %-9s %s\n", verbs[i].name, verbs[i].summary);
     printf("\n"
            "'coracle VERB --help' tells more about a verb; 'coracle --version' prints the version.\n"
            "Exit status: 0 done, 1 the operation failed, 2 bad usage; 'run' returns the program's own "
@@ -62,7 +79,7 @@ int main(int argc, char **argv)
         argv[1] = verbs[i].title;
         return verbs[i].run(argc - 1, argv + 1);
     }
-    report("unknown %s '%s'; expected build, run or pack (see 'coracle --help')",
-           argv[1][0] == '-' ? "option" : "verb", argv[1]);
+    report("unknown %s '%s'; see 'coracle --help' for what there is", argv[1][0] == '-' ? "option" : "verb",
+           argv[1]);
     return EXIT_USAGE;
 }

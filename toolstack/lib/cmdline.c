@@ -29,11 +29,16 @@ static void reserve(struct text *text, size_t extra)
 
 void text_add(struct text *text, const char *string)
 {
-    size_t length = strlen(string);
+    text_add_bytes(text, string, strlen(string));
+}
 
+void text_add_bytes(struct text *text, const char *bytes, size_t length)
+{
     reserve(text, length);
-    memcpy(text->text + text->length, string, length + 1);
+    if (length != 0)
+        memcpy(text->text + text->length, bytes, length);
     text->length += length;
+    text->text[text->length] = '\0';
 }
 
 void text_add_char(struct text *text, char c)

@@ -3,6 +3,7 @@
 #include "toolstack/lib/cmdline.h"
 #include "toolstack/lib/pump.h"
 #include "toolstack/lib/process.h"
+#include "toolstack/lib/qemu_args.h"
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/size.h"
 
@@ -18,49 +19,6 @@
 #define CORACLE_OWN_MEMORY (32 * MIB)
 #define XEN_OWN_MEMORY     (192 * MIB)
 
-#define ARGUMENTS_MAX 64
-
-/* An argument vector that owns its strings. */
-struct arguments {
-    char *argv[ARGUMENTS_MAX + 1];
-    unsigned count;
-};
-
-/* Takes over text. */
-static void add_text(struct arguments *arguments, struct text text)
-{
-    if (arguments->count < ARGUMENTS_MAX)
-        arguments->argv[arguments->count++] = text.text;
-}
-
-static void add(struct arguments *arguments, const char *string)
-{
-    struct text text = {0};
-
-    text_add(&text, string);
-    add_text(arguments, text);
-}
-
-static void add_number(struct arguments *arguments, const char *before, uint64_t number, const char *after)
-{
-    struct text text = {0};
-
-    text_format(&text, "%s%" PRIu64 "%s", before, number, after);
-    add_text(arguments, text);
-}
-
-/* Serial line number `line` (1, 2) on the socket fd. */
-static void add_serial(struct arguments *arguments, unsigned line, int fd)
-{
-    struct text device = {0};
-
-    add(arguments, "-chardev");
-    text_format(&device, "socket,id=com%u,fd=%d", line, fd);
-    add_text(arguments, device);
-    add(arguments, "-serial");
-    add_number(arguments, "chardev:com", line, "");
-}
-
 static uint64_t machine_mebibytes(const struct machine *machine)
 {
     uint64_t own = machine->xen ? XEN_OWN_MEMORY : CORACLE_OWN_MEMORY;
@@ -68,60 +26,44 @@ static uint64_t machine_mebibytes(const struct machine *machine)
     return (machine->memory + machine->modules_size + own + MIB - 1) / MIB;
 }
 
-static void add_boot(struct arguments *arguments, const struct machine *machine)
+static void add_boot(struct qemu_args *arguments, const struct machine *machine)
 {
     struct text options = {0};
     struct text modules = {0};
 
-    add(arguments, "-kernel");
-    add_number(arguments, "/proc/self/fd/", (uint64_t)machine->hypervisor_fd, "");
+    qemu_add(arguments, "-kernel");
+    qemu_add_number(arguments, "/proc/self/fd/", (uint64_t)machine->hypervisor_fd, "");
     /* conswitch=` makes no key switch the console from the domain to Xen. */
     text_format(
         &options, "com1=115200,8n1 %s dom0_mem=%" PRIu64 "K dom0_max_vcpus=%u%s%s",
         machine->xen ? "console=com1 conswitch=`" : "com2=115200,8n1 console=com2 guest_console=com1,raw",
         machine->memory / KIB, machine->cpus, machine->options[0] != '\0' ? " " : "", machine->options);
-    add(arguments, "-append");
-    add_text(arguments, options);
+    qemu_add(arguments, "-append");
+    qemu_add_text(arguments, options);
     text_format(&modules, "/proc/self/fd/%d ", machine->image_fd);
     qemu_add_quoted(&modules, machine->command);
     if (machine->root_fd >= 0)
         text_format(&modules, ",/proc/self/fd/%d", machine->root_fd);
-    add(arguments, "-initrd");
-    add_text(arguments, modules);
+    qemu_add(arguments, "-initrd");
+    qemu_add_text(arguments, modules);
 }
 
-static void build_arguments(struct arguments *arguments, const struct machine *machine, int com1, int com2)
+static void build_arguments(struct qemu_args *arguments, const struct machine *machine, int com1, int com2)
 {
-    static const char *const fixed[] = {
-        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "pc",
-        "-display",           "none",        "-no-reboot"};
-
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        add(arguments, fixed[i]);
-    add(arguments, "-accel");
-    add(arguments, machine->kvm_problem == NULL ? "kvm" : "tcg");
-    add(arguments, "-cpu");
-    add(arguments, machine->cpu);
-    add(arguments, "-smp");
-    add_number(arguments, "", machine->cpus, "");
-    add(arguments, "-m");
-    add_number(arguments, "", machine_mebibytes(machine), "M");
-    add_serial(arguments, 1, com1);
+    qemu_add_machine(arguments, machine->cpu, machine->kvm_problem == NULL);
+    qemu_add(arguments, "-smp");
+    qemu_add_number(arguments, "", machine->cpus, "");
+    qemu_add(arguments, "-m");
+    qemu_add_number(arguments, "", machine_mebibytes(machine), "M");
+    qemu_add_serial(arguments, 1, com1);
     if (!machine->xen)
-        add_serial(arguments, 2, com2);
+        qemu_add_serial(arguments, 2, com2);
     add_boot(arguments, machine);
     if (machine->gdb_port != 0) {
-        add(arguments, "-S");
-        add(arguments, "-gdb");
-        add_number(arguments, "tcp:127.0.0.1:", machine->gdb_port, "");
+        qemu_add(arguments, "-S");
+        qemu_add(arguments, "-gdb");
+        qemu_add_number(arguments, "tcp:127.0.0.1:", machine->gdb_port, "");
     }
-    arguments->argv[arguments->count] = NULL;
-}
-
-static void free_arguments(struct arguments *arguments)
-{
-    for (unsigned i = 0; i < arguments->count; i++)
-        free(arguments->argv[i]);
 }
 
 /* The tool's ends are [0], QEMU's are [1]. */
@@ -145,7 +87,7 @@ static bool open_lines(struct lines *lines)
 struct machine_result machine_run(const struct machine *machine, struct machine_log *log)
 {
     struct machine_result result = {0};
-    struct arguments arguments = {0};
+    struct qemu_args arguments = {0};
     struct lines lines;
     struct pump pump;
     sigset_t before;
@@ -159,7 +101,7 @@ struct machine_result machine_run(const struct machine *machine, struct machine_
                         lines.com2[1],          machine->root_fd,  -1};
     pid_t qemu = process_start((const char *const *)arguments.argv, lines.errors[1], keep);
 
-    free_arguments(&arguments);
+    qemu_args_free(&arguments);
     close(lines.com1[1]);
     close(lines.com2[1]);
     close(lines.errors[1]);

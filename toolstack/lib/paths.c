@@ -71,6 +71,18 @@ char *find_hypervisor(void)
     return path;
 }
 
+char *find_control(void)
+{
+    static const char *const candidates[] = {"control/control.elf", "../lib/coracle/control.elf", NULL};
+    char *path = find_first(candidates, R_OK);
+
+    if (path == NULL)
+        report("the control domain control.elf is neither in control/ beside this tool nor in "
+               "../lib/coracle/; build "
+               "it with 'make' in the source tree, or install again");
+    return path;
+}
+
 char *find_xen(void)
 {
     static const char *const candidates[] = {"xen/xen-4.17", "/boot/xen-4.17-amd64.gz", NULL};

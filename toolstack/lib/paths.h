@@ -7,6 +7,7 @@
  *   the tool        BUILD/coracle                           PREFIX/bin/coracle
  *   compiler        BUILD/bin/coracle-cc                    PREFIX/bin/coracle-cc
  *   hypervisor      BUILD/hypervisor/coracle.elf            PREFIX/lib/coracle/coracle.elf
+ *   control domain  BUILD/control/control.elf               PREFIX/lib/coracle/control.elf
  *   stock Xen       BUILD/xen/xen-4.17 or Debian's /boot/xen-4.17-amd64.gz
  */
 #ifndef TOOLSTACK_LIB_PATHS_H
@@ -18,6 +19,7 @@
  * do. */
 char *find_compiler(void);
 char *find_hypervisor(void);
+char *find_control(void);
 char *find_xen(void);
 
 /*

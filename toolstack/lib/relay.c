@@ -5,7 +5,6 @@
 #include "toolstack/link/mux.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,7 +372,7 @@ struct relay *relay_create(struct watches *watches, int line, int listener, rela
     struct relay *relay = calloc(1, sizeof(*relay));
     int inlet[2];
 
-    if (relay == NULL || pipe2(inlet, O_CLOEXEC) != 0) {
+    if (relay == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, inlet) != 0) {
         report("cannot serve the host's line: %s", strerror(errno));
         free(relay);
         return NULL;
@@ -392,21 +391,33 @@ struct relay *relay_create(struct watches *watches, int line, int listener, rela
     return NULL;
 }
 
-void relay_destroy(struct relay *relay)
+void relay_hang_up(struct relay *relay)
 {
     struct connection *next;
+    int fd;
 
+    while (recv(relay->inlet.fd, &fd, sizeof(fd), MSG_DONTWAIT) == (ssize_t)sizeof(fd))
+        if (fd != INLET_STOP)
+            close(fd);
+    close(relay->inlet.fd);
     mux_destroy(relay->mux);
+    relay->mux = NULL;
     for (struct connection *connection = relay->connections; connection != NULL; connection = next) {
         next = connection->next;
         connection_free(connection);
+    }
+}
+
+void relay_destroy(struct relay *relay)
+{
+    if (relay->mux != NULL) {
+        watch_remove(relay->watches, &relay->inlet);
+        relay_hang_up(relay);
     }
     if (relay->has_line)
         watch_remove(relay->watches, &relay->line);
     if (relay->has_listener)
         watch_remove(relay->watches, &relay->listener);
-    watch_remove(relay->watches, &relay->inlet);
-    close(relay->inlet.fd);
     close(relay->inlet_writer);
     queue_free(&relay->to_line);
     free(relay);
@@ -417,7 +428,7 @@ int relay_connect(struct relay *relay)
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
-        if (write(relay->inlet_writer, &ends[1], sizeof(ends[1])) == (ssize_t)sizeof(ends[1]))
+        if (send(relay->inlet_writer, &ends[1], sizeof(ends[1]), MSG_NOSIGNAL) == (ssize_t)sizeof(ends[1]))
             return ends[0];
         close(ends[0]);
         close(ends[1]);
@@ -430,6 +441,7 @@ void relay_stop(struct relay *relay)
 {
     const int stop = INLET_STOP;
 
-    if (write(relay->inlet_writer, &stop, sizeof(stop)) != (ssize_t)sizeof(stop))
+    /* With nobody there to read it, it has hung up already. */
+    if (send(relay->inlet_writer, &stop, sizeof(stop), MSG_NOSIGNAL) < 0 && errno != EPIPE)
         report("cannot end the thread of the host's line: %s", strerror(errno));
 }

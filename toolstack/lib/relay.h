@@ -25,7 +25,10 @@ typedef void (*relay_lost)(void *context);
  */
 struct relay *relay_create(struct watches *watches, int line, int listener, relay_lost lost, void *context);
 
-/* Closes all connections. On the thread of watches, or after that has ended. */
+/* Closes all connections, also those that come later. On the thread of watches, or after that has ended. */
+void relay_hang_up(struct relay *relay);
+
+/* Hangs up and frees it. On the thread of watches, or after that has ended. */
 void relay_destroy(struct relay *relay);
 
 /* A new connection: its other end, a blocking stream socket. -1 with a message. From any thread. */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The boot archive of a host, from what the user names: images and configurations of domains to start. */
+#ifndef TOOLSTACK_CLI_AUTOSTART_H
+#define TOOLSTACK_CLI_AUTOSTART_H
+
+#include "toolstack/cli/domain_config.h"
+
+/* Puts the domain and its files into the archive. 0, or -1 with a message. */
+struct boot_archive;
+int autostart_add(struct boot_archive *archive, struct domain_files *files, cJSON *config);
+
+/*
+ * Writes the boot archive with this token and with the domains of count files (images or xl.cfg) to the open file fd.
+ * 0, or -1 with a message.
+ */
+int autostart_write(int fd, const char *token, char *const *files, unsigned count);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coracle host start: takes the host's lock, makes its token and boot archive, leaves an agent (agent.h) in the
+ * background with all of it, and asks the API until it answers: the question waits at the agent's socket.
+ */
+#include "toolstack/cli/autostart.h"
+#include "toolstack/cli/host.h"
+#include "toolstack/cli/verb.h"
+#include "toolstack/lib/agent.h"
+#include "toolstack/lib/blob.h"
+#include "toolstack/lib/connector.h"
+#include "toolstack/lib/digest.h"
+#include "toolstack/lib/json.h"
+#include "toolstack/lib/kvm.h"
+#include "toolstack/lib/log_file.h"
+#include "toolstack/lib/paths.h"
+#include "toolstack/lib/report.h"
+#include "toolstack/lib/size.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEFAULT_CPU     "qemu64"
+#define DEFAULT_MACHINE (512 * MIB)
+#define CPUS_MAX        255
+#define LOG_LINES       12
+
+struct start_request {
+    const char *name, *cpu, *options;
+    uint64_t memory;
+    unsigned cpus, timeout;
+    char **files; /* configurations and images of domains to start */
+    unsigned nr_files;
+};
+
+enum start_key { KEY_NAME = 256, KEY_CPUS, KEY_CPU, KEY_APPEND, KEY_TIMEOUT };
+
+static const struct argp_option options[] = {
+    {"name", KEY_NAME, "NAME", 0, "the host's name (default: " DEFAULT_HOST ")", 1},
+    {"cpus", KEY_CPUS, "N", 0, "processors of the machine (default: 1)", 1},
+    {"memory", 'm', "SIZE", 0, "memory of the machine, such as 2G (default: 512M)", 1},
+    {"cpu", KEY_CPU, "MODEL", 0, "QEMU's processor model (default: " DEFAULT_CPU ")", 1},
+    {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 1},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0,
+     "give up when the host does not answer in that time (default: 120)", 1},
+    {0},
+};
+
+static unsigned parse_number(struct argp_state *state, const char *option, const char *argument, unsigned max)
+{
+    char *end;
+    unsigned long number = strtoul(argument, &end, 10);
+
+    if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
+        argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
+    return (unsigned)number;
+}
+
+static error_t parse_start(int key, char *argument, struct argp_state *state)
+{
+    struct start_request *request = state->input;
+    const char *problem;
+
+    switch (key) {
+    case KEY_NAME:
+        request->name = argument;
+        return 0;
+    case KEY_CPUS:
+        request->cpus = parse_number(state, "cpus", argument, CPUS_MAX);
+        return 0;
+    case 'm':
+        problem = parse_size(argument, &request->memory);
+        if (problem != NULL)
+            argp_error(state, "--memory %s %s", argument, problem);
+        return 0;
+    case KEY_CPU:
+        request->cpu = argument;
+        return 0;
+    case KEY_APPEND:
+        request->options = argument;
+        return 0;
+    case KEY_TIMEOUT:
+        request->timeout = parse_number(state, "timeout", argument, 86400);
+        return 0;
+    case ARGP_KEY_ARGS:
+        request->files = state->argv + state->next;
+        request->nr_files = (unsigned)(state->argc - state->next);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp start_argp = {
+    .options = options,
+    .parser = parse_start,
+    .args_doc = "[FILE...]",
+    .doc = "Starts a host in QEMU, in the background, and the domains of each FILE (a configuration or an "
+           "image); "
+           "returns when its API answers.\v"
+           "The host's files are in $XDG_RUNTIME_DIR/coracle/NAME or /tmp/coracle-UID/NAME: api.sock, token, "
+           "console.log.",
+};
+
+/* ---- what the machine needs ---- */
+
+/* Opens hypervisor and control domain. False with a message. */
+static bool open_parts(struct host_machine *machine)
+{
+    char *hypervisor = find_hypervisor(), *control = hypervisor != NULL ? find_control() : NULL;
+
+    if (control != NULL) {
+        machine->hypervisor_fd = open_unpacked(hypervisor);
+        machine->control_fd = open(control, O_RDONLY | O_CLOEXEC);
+        if (machine->control_fd < 0)
+            report("cannot read the control domain %s: %s", control, strerror(errno));
+    }
+    free(hypervisor);
+    free(control);
+    return machine->hypervisor_fd >= 0 && machine->control_fd >= 0;
+}
+
+static void close_parts(const struct host_machine *machine)
+{
+    const int fds[] = {machine->hypervisor_fd, machine->control_fd, machine->archive_fd};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+/* Makes the token and the boot archive. False with a message. */
+static bool make_archive(const struct start_request *request, const struct host_place *place,
+                         struct host_machine *machine)
+{
+    char token[DIGEST_TEXT];
+
+    if (make_token(token) != 0 || host_write(place, "token", token) != 0)
+        return false;
+    machine->archive_fd = blob_create("boot archive");
+    return machine->archive_fd >= 0 &&
+           autostart_write(machine->archive_fd, token, request->files, request->nr_files) == 0 &&
+           host_check_memory(machine->memory, file_size(machine->archive_fd)) == 0;
+}
+
+/* Writes host.json, what status and list show. */
+static int write_state(const struct host_place *place, const struct host_machine *machine, pid_t agent)
+{
+    cJSON *state = json_object();
+    char *text;
+    int result;
+
+    json_set_number(state, "pid", (uint64_t)agent);
+    json_set_number(state, "cpus", machine->cpus);
+    json_set_number(state, "memory_kib", machine->memory / KIB);
+    json_set_text(state, "cpu", machine->cpu);
+    json_set_text(state, "accelerator", machine->kvm_problem == NULL ? "KVM" : "TCG");
+    text = cJSON_PrintUnformatted(state);
+    result = text != NULL ? host_write(place, "host.json", text) : -1;
+    free(text);
+    cJSON_Delete(state);
+    return result;
+}
+
+/* ---- start ---- */
+
+/* Starts the agent with a listening socket. Its process id, or -1 with a message. */
+static pid_t start_agent(const struct host_place *place, const struct host_machine *machine, int lock)
+{
+    char *path = host_file(place, "api.sock");
+    struct agent_setup setup = {
+        .place = place, .machine = machine, .lock = lock, .listener = socket_listen(path)};
+    pid_t agent = -1;
+
+    free(path);
+    if (setup.listener < 0)
+        return -1;
+    agent = agent_start(&setup);
+    close(setup.listener);
+    return agent;
+}
+
+/* The end of what was said there, for one who wants to know why there is no host. */
+static void show_logs(const struct host_place *place)
+{
+    static const char *const logs[] = {"agent.log", "console.log"};
+
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        char *path = host_file(place, logs[i]);
+
+        log_file_show_end(path, LOG_LINES);
+        free(path);
+    }
+}
+
+/* Waits until the API answers. 0, or -1 with a message, after the agent's end. */
+static int wait_for_answer(const struct host_place *place, pid_t agent, unsigned timeout)
+{
+    struct client *client = client_open(place->name, NULL);
+    int result = -1;
+
+    if (client != NULL) {
+        client_set_timeout(client, timeout);
+        result = client_call(client, "GET", "/v1/host", NULL, NULL);
+        client_close(client);
+    }
+    if (result == 0)
+        return 0;
+    kill(agent, SIGTERM);
+    waitpid(agent, NULL, 0);
+    show_logs(place);
+    report("the host '%s' did not start; what it said is above", place->name);
+    return -1;
+}
+
+static int start_locked(const struct start_request *request, const struct host_place *place, int lock)
+{
+    struct host_machine machine = {
+        .kvm_problem = why_no_kvm(),
+        .cpu = request->cpu,
+        .cpus = request->cpus,
+        .memory = request->memory,
+        .options = request->options,
+        .hypervisor_fd = -1,
+        .control_fd = -1,
+        .archive_fd = -1,
+    };
+    pid_t agent = -1;
+    int result = -1;
+
+    host_clean(place);
+    if (open_parts(&machine) && make_archive(request, place, &machine))
+        agent = start_agent(place, &machine, lock);
+    close_parts(&machine);
+    if (agent > 0) {
+        result = write_state(place, &machine, agent);
+        close(lock);
+        if (result == 0)
+            result = wait_for_answer(place, agent, request->timeout);
+    } else {
+        host_clean(place);
+        close(lock);
+    }
+    return result == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+int host_start(int argc, char **argv)
+{
+    struct start_request request = {.name = DEFAULT_HOST,
+                                    .cpu = DEFAULT_CPU,
+                                    .options = "",
+                                    .memory = DEFAULT_MACHINE,
+                                    .cpus = 1,
+                                    .timeout = 120};
+    struct host_place place;
+    int lock;
+
+    argp_parse(&start_argp, argc, argv, 0, NULL, &request);
+    if (!have_program("qemu-system-x86_64")) {
+        report("qemu-system-x86_64 is not in PATH; install the package qemu-system-x86");
+        return EXIT_FAILED;
+    }
+    if (host_place(&place, request.name) != 0)
+        return EXIT_USAGE;
+    if (host_place_make(&place) != 0)
+        return EXIT_FAILED;
+    lock = host_lock(&place);
+    if (lock == -1)
+        report("the host '%s' runs already; 'coracle host stop' ends it, --name starts another", place.name);
+    return lock >= 0 ? start_locked(&request, &place, lock) : EXIT_FAILED;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host's agent: the process in the background that owns QEMU, keeps its logs and serves its API socket (relay.h). It
+ * lives as long as the machine, and the machine as long as it.
+ */
+#ifndef TOOLSTACK_LIB_AGENT_H
+#define TOOLSTACK_LIB_AGENT_H
+
+#include "toolstack/lib/host_machine.h"
+#include "toolstack/lib/host_place.h"
+
+#include <sys/types.h>
+
+/* Everything is the caller's; the agent gets copies of the descriptors. */
+struct agent_setup {
+    const struct host_place *place;
+    const struct host_machine *machine;
+    int lock;     /* host_lock */
+    int listener; /* the API's listening socket, without blocking */
+};
+
+/*
+ * Starts the agent. Its process id, or -1 with a message. It ends when QEMU has ended, and ends QEMU on SIGTERM; what
+ * went wrong is in agent.log then.
+ */
+pid_t agent_start(const struct agent_setup *setup);
+
+#endif

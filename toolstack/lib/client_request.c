@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "toolstack/lib/blob.h"
+#include "toolstack/lib/client_private.h"
+#include "toolstack/lib/json.h"
+#include "toolstack/lib/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* curl wants an address in its URL; the connection is made by open_connection. */
+#define URL_BASE "http://127.0.0.1"
+
+static curl_socket_t open_connection(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct client *client = context;
+    int fd = client->connect(client->context);
+
+    (void)purpose;
+    (void)address;
+    client->said = fd < 0;
+    return fd >= 0 ? fd : CURL_SOCKET_BAD;
+}
+
+static int is_connected(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)context;
+    (void)fd;
+    (void)purpose;
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
+{
+    struct text *body = context;
+
+    text_add_bytes(body, bytes, size * count);
+    return size * count;
+}
+
+void client_set_up(struct client *client, const char *method, const char *path, struct text *url)
+{
+    CURL *curl = client->curl;
+
+    text_format(url, URL_BASE "%s", path);
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_URL, url->text);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers[HEADERS_PLAIN]);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_connection);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, client);
+    curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, is_connected);
+    if (client->timeout != 0) {
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->timeout);
+    }
+}
+
+int client_perform(struct client *client, long *status)
+{
+    CURLcode code;
+
+    client->said = false;
+    code = curl_easy_perform(client->curl);
+    if (code == CURLE_OK) {
+        curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, status);
+        return 0;
+    }
+    *status = 0;
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        report("the host %s has not answered for %u s", client->name, client->timeout);
+    else if (!client->said && (client->quiet == NULL || !*client->quiet))
+        report("the host %s did not answer: %s", client->name, curl_easy_strerror(code));
+    return -1;
+}
+
+struct answer client_request(struct client *client, const char *method, const char *path, const cJSON *body)
+{
+    struct answer answer = {0};
+    struct text url = {0};
+    char *text = NULL;
+
+    client_set_up(client, method, path, &url);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, keep_body);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &answer.body);
+    if (body != NULL) {
+        text = cJSON_PrintUnformatted(body);
+        curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers[HEADERS_JSON]);
+        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, text);
+    } else if (strcmp(method, "POST") == 0) {
+        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, "");
+    }
+    if (client_perform(client, &answer.status) == 0 && answer.body.length != 0)
+        answer.json = cJSON_ParseWithLength(answer.body.text, answer.body.length);
+    free(text);
+    free(url.text);
+    return answer;
+}
+
+void answer_free(struct answer *answer)
+{
+    cJSON_Delete(answer->json);
+    free(answer->body.text);
+    *answer = (struct answer){0};
+}
+
+int answer_check(const struct client *client, const struct answer *answer)
+{
+    const char *reason;
+
+    if (answer->status >= 200 && answer->status < 300)
+        return 0;
+    if (answer->status == 0)
+        return -1;
+    reason = json_text(answer->json, "error", NULL);
+    if (reason != NULL)
+        report("%s", reason);
+    else if (answer->status == 401)
+        report("the host %s does not know this token; give its own with --token-file or CORACLE_TOKEN",
+               client->name);
+    else
+        report("the host %s refused with HTTP status %ld and no reason", client->name, answer->status);
+    return -1;
+}
+
+int client_call(struct client *client, const char *method, const char *path, const cJSON *body, cJSON **json)
+{
+    struct answer answer = client_request(client, method, path, body);
+    int result = answer_check(client, &answer);
+
+    if (result == 0 && json != NULL) {
+        *json = answer.json;
+        answer.json = NULL;
+        if (*json == NULL && answer.body.length != 0) {
+            report("the host %s answered with something that is no JSON: %.80s", client->name,
+                   answer.body.text);
+            result = -1;
+        }
+    }
+    answer_free(&answer);
+    return result;
+}
+
+int client_put(struct client *client, const char *path, int fd)
+{
+    struct answer answer = {0};
+    struct text url = {0};
+    int copy = dup(fd), result;
+    FILE *file = copy >= 0 ? fdopen(copy, "re") : NULL;
+
+    if (file == NULL) {
+        report("cannot read the image: %s", strerror(errno));
+        if (copy >= 0)
+            close(copy);
+        return -1;
+    }
+    rewind(file);
+    client_set_up(client, "PUT", path, &url);
+    curl_easy_setopt(client->curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_READDATA, file);
+    curl_easy_setopt(client->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)file_size(fd));
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers[HEADERS_FILE]);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, keep_body);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &answer.body);
+    if (client_perform(client, &answer.status) == 0 && answer.body.length != 0)
+        answer.json = cJSON_ParseWithLength(answer.body.text, answer.body.length);
+    result = answer_check(client, &answer);
+    answer_free(&answer);
+    free(url.text);
+    fclose(file);
+    return result;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "toolstack/lib/connector.h"
+#include "toolstack/lib/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+/* ---- sockets ---- */
+
+static bool make_address(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address->sun_path)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(address->sun_path, path, strlen(path));
+    return true;
+}
+
+int socket_connect(const char *path)
+{
+    struct sockaddr_un address;
+    int fd, error;
+
+    if (!make_address(&address, path))
+        return -1;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int socket_listen(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = -1;
+
+    if (make_address(&address, path))
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    /* The mode before the name is there: nobody else ever gets in. */
+    if (fd >= 0 && fchmod(fd, 0600) == 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    report("cannot listen at %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* ---- serial lines ---- */
+
+static void line_lost(void *context)
+{
+    struct serial_line *line = context;
+
+    report("the host's line came to its end");
+    line->watches.stop = true;
+}
+
+/* Destroys the relay at once, too, so that nobody waits for answers that cannot come. */
+static void *serve(void *argument)
+{
+    struct serial_line *line = argument;
+
+    watches_run(&line->watches);
+    relay_hang_up(line->relay);
+    return NULL;
+}
+
+int serial_serve(struct serial_line *line, int fd)
+{
+    int error;
+
+    line->fd = fd;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (watches_open(&line->watches) != 0)
+        return -1;
+    line->relay = relay_create(&line->watches, fd, -1, line_lost, line);
+    if (line->relay == NULL) {
+        watches_close(&line->watches);
+        return -1;
+    }
+    error = pthread_create(&line->thread, NULL, serve, line);
+    if (error == 0)
+        return 0;
+    report("cannot serve the host's line: pthread_create: %s", strerror(error));
+    relay_destroy(line->relay);
+    watches_close(&line->watches);
+    return -1;
+}
+
+void serial_close(struct serial_line *line)
+{
+    relay_stop(line->relay);
+    pthread_join(line->thread, NULL);
+    relay_destroy(line->relay);
+    watches_close(&line->watches);
+}
+
+int serial_open(struct serial_line *line, const char *path)
+{
+    struct termios settings;
+    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0) {
+        report("cannot open the serial line %s: %s", path, strerror(errno));
+        return -1;
+    }
+    if (tcgetattr(fd, &settings) != 0) {
+        report("%s: expected a serial line: %s", path, strerror(errno));
+        close(fd);
+        return -1;
+    }
+    cfmakeraw(&settings);
+    settings.c_cflag |= CLOCAL | CREAD;
+    settings.c_cflag &= ~(tcflag_t)(CRTSCTS | CSTOPB);
+    cfsetspeed(&settings, B115200);
+    if (ioctl(fd, TIOCEXCL) != 0 || tcsetattr(fd, TCSANOW, &settings) != 0) {
+        report("cannot set up the serial line %s: %s", path, strerror(errno));
+        close(fd);
+        return -1;
+    }
+    tcflush(fd, TCIFLUSH);
+    if (serial_serve(line, fd) == 0)
+        return 0;
+    close(fd);
+    return -1;
+}

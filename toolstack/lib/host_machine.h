@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host in QEMU: the hypervisor, the control domain and its boot archive. COM1 carries what hypervisor and control
+ * domain say, COM2 is the control domain's line to the tool (toolstack/link/mux.h).
+ */
+#ifndef TOOLSTACK_LIB_HOST_MACHINE_H
+#define TOOLSTACK_LIB_HOST_MACHINE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Strings and descriptors belong to the caller. */
+struct host_machine {
+    const char *kvm_problem; /* NULL: use KVM; else why not, and TCG is used */
+    const char *cpu;         /* QEMU's name of a processor model */
+    unsigned cpus;
+    uint64_t memory;     /* of the machine, bytes */
+    const char *options; /* more options for the hypervisor; may be empty */
+    int hypervisor_fd, control_fd, archive_fd;
+};
+
+/*
+ * The control domain's own memory in bytes: for itself, its boot archive of archive_size bytes, and images that come
+ * later, an eighth of the machine.
+ */
+uint64_t host_control_memory(uint64_t memory, uint64_t archive_size);
+
+/* Whether a machine of that size can be a host. 0, or -1 after saying how much is needed and for what. */
+int host_check_memory(uint64_t memory, uint64_t archive_size);
+
+/*
+ * Starts QEMU with the two serial lines on these sockets and what QEMU itself says on errors. Its process id, or -1
+ * with a message. The caller closes the three.
+ */
+pid_t host_machine_start(const struct host_machine *machine, int com1, int com2, int errors);
+
+#endif
