@@ -13,6 +13,9 @@ int verb_run(int argc, char **argv);
 /* `coracle pack`: writes a bootable medium. */
 int verb_pack(int argc, char **argv);
 
+/* `coracle pack --autostart`: writes a medium that boots a host. */
+int pack_host(int argc, char **argv);
+
 /* `coracle host`: local hosts. */
 int verb_host(int argc, char **argv);
 
