@@ -79,6 +79,44 @@ static void test_good(void **state)
     free(file);
 }
 
+/* What the builder reads stays, what follows (sections, debugging information) does not, and the rest is an image. */
+static void test_boot_part(void **state)
+{
+    static const char debugging[] = "debugging information";
+    struct elf_writer writer;
+    struct note_writer notes;
+    struct image image, part = {.path = "the boot part"};
+    size_t size, i;
+    uint8_t *file = make_image(&writer, &notes, 8192, &size), *longer = malloc(size + sizeof(debugging));
+    char path[32], part_path[64];
+    uint8_t byte;
+    int fd;
+
+    (void)state;
+    memcpy(longer, file, size);
+    memcpy(longer + size, debugging, sizeof(debugging));
+    save(path, longer, size + sizeof(debugging));
+    assert_int_equal(image_open(&image, path), 0);
+    fd = image_boot_part(&image);
+    assert_true(fd >= 0);
+    snprintf(part_path, sizeof(part_path), "/proc/self/fd/%d", fd);
+    assert_int_equal(image_open(&part, part_path), 0);
+    assert_true(part.size <= size);
+    assert_true(part.is_libos);
+    assert_int_equal(part.notes.entry, image.notes.entry);
+    assert_int_equal(part.notes.kernel_end, image.notes.kernel_end);
+    for (i = sizeof(struct pvboot_elf64_ehdr); i < part.size; i++) {
+        assert_int_equal(pread(fd, &byte, 1, (off_t)i), 1);
+        assert_int_equal(byte, file[i]);
+    }
+    image_close(&part);
+    image_close(&image);
+    close(fd);
+    unlink(path);
+    free(longer);
+    free(file);
+}
+
 static void test_truncated(void **state)
 {
     struct elf_writer writer;
@@ -157,9 +195,13 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),           cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_other_machines), cmocka_unit_test(test_not_a_pv_guest),
-        cmocka_unit_test(test_no_file),        cmocka_unit_test(test_overlapping_segments),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_boot_part),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_other_machines),
+        cmocka_unit_test(test_not_a_pv_guest),
+        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_overlapping_segments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

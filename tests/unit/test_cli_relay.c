@@ -254,26 +254,6 @@ static void client_waits_until_the_line_is_up(void **state)
     finish(&world);
 }
 
-static void connection_within_the_process(void **state)
-{
-    struct world world;
-    char answer[8] = {0};
-    int fd;
-
-    (void)state;
-    begin(&world);
-    world.echo = true;
-    fd = relay_connect(world.relay);
-    assert_true(fd >= 0);
-    host_start(&world);
-    assert_int_equal(write(fd, "abc", 3), 3);
-    host_receive(&world, 3);
-    assert_int_equal(recv(fd, answer, 3, MSG_WAITALL), 3);
-    assert_string_equal(answer, "abc");
-    close(fd);
-    finish(&world);
-}
-
 static void each_direction_ends_by_itself(void **state)
 {
     struct world world;
@@ -457,7 +437,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(client_waits_until_the_line_is_up),
-        cmocka_unit_test(connection_within_the_process),
         cmocka_unit_test(each_direction_ends_by_itself),
         cmocka_unit_test(host_resets),
         cmocka_unit_test(host_begins_anew),

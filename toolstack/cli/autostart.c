@@ -11,7 +11,7 @@ int autostart_add(struct boot_archive *archive, struct domain_files *files, cJSO
 {
     char digest[DIGEST_TEXT];
 
-    if (boot_archive_add_image(archive, files->image.fd, files->image.path, digest) != 0)
+    if (boot_archive_add_image(archive, files->boot_fd, files->image.path, digest) != 0)
         return -1;
     json_set_text(config, "kernel", digest);
     if (files->ramdisk_fd >= 0) {

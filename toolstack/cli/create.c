@@ -61,7 +61,7 @@ static int send_images(struct client *client, struct domain_files *files, cJSON 
 {
     char digest[DIGEST_TEXT];
 
-    if (upload_image(client, files->image.fd, files->image.path, digest) != 0)
+    if (upload_image(client, files->boot_fd, files->image.path, digest) != 0)
         return -1;
     json_set_text(config, "kernel", digest);
     remember_domain(client, json_text(config, "name", ""), digest);

@@ -128,7 +128,8 @@ static int open_files(const struct domain_request *request, cJSON *config, bool 
     files->image_path = strdup(json_text(config, "kernel", ""));
     if (files->image_path == NULL || image_open(&files->image, files->image_path) != 0)
         return -1;
-    if (open_ramdisk(request, config, &files->ramdisk_fd) != 0)
+    files->boot_fd = image_boot_part(&files->image);
+    if (files->boot_fd < 0 || open_ramdisk(request, config, &files->ramdisk_fd) != 0)
         return -1;
     if (!is_cfg && add_command(request, &files->image, config) != 0)
         return -1;
@@ -145,7 +146,7 @@ cJSON *domain_config(const struct domain_request *request, struct domain_files *
     bool is_cfg = is_xl_cfg(request->guest.image);
     cJSON *config = is_cfg ? from_cfg(request) : from_image(request);
 
-    *files = (struct domain_files){.image = {.fd = -1}, .ramdisk_fd = -1};
+    *files = (struct domain_files){.image = {.fd = -1}, .boot_fd = -1, .ramdisk_fd = -1};
     if (config == NULL)
         return NULL;
     apply_options(request, config);
@@ -160,6 +161,8 @@ void domain_files_close(struct domain_files *files)
 {
     if (files->image.fd >= 0)
         image_close(&files->image);
+    if (files->boot_fd >= 0)
+        close(files->boot_fd);
     if (files->ramdisk_fd >= 0)
         close(files->ramdisk_fd);
     free(files->image_path);

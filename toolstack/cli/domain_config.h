@@ -20,6 +20,7 @@ struct domain_request {
 struct domain_files {
     struct image image;
     char *image_path; /* what image.path points to */
+    int boot_fd;      /* image_boot_part of the image */
     int ramdisk_fd;   /* -1: none */
 };
 

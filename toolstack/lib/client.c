@@ -70,34 +70,29 @@ static char *find_token(const struct client *client, const char *token_file)
     return token;
 }
 
-static int connect_socket(void *context)
+/* Notes the path of a socket. 0, or -1 with a message. */
+static int use_socket(struct client *client, const char *path)
 {
-    const struct client *client = context;
-    int fd = socket_connect(client->socket);
-
-    if (fd < 0)
-        report("cannot connect to the host %s at %s: %s", client->name, client->socket, strerror(errno));
-    return fd;
-}
-
-static int connect_line(void *context)
-{
-    struct client *client = context;
-
-    return relay_connect(client->line.relay);
+    if (strlen(path) < sizeof(client->socket.name)) {
+        memcpy(client->socket.name, path, strlen(path) + 1);
+        return 0;
+    }
+    report("the path of a socket has at most %zu bytes: %s", sizeof(client->socket.name) - 1, path);
+    return -1;
 }
 
 /* Finds the way to the host. 0, or -1 with a message. */
 static int find_host(struct client *client)
 {
+    char *path;
+    int result;
+
     switch (client->address.kind) {
     case ADDRESS_UNIX:
-        client->socket = strdup(client->address.value);
-        client->connect = connect_socket;
-        return client->socket != NULL ? 0 : -1;
+        return use_socket(client, client->address.value);
     case ADDRESS_SERIAL:
-        client->connect = connect_line;
         client->has_line = serial_open(&client->line, client->address.value) == 0;
+        client->socket = client->line.socket;
         return client->has_line ? 0 : -1;
     case ADDRESS_LOCAL:
         break;
@@ -112,9 +107,10 @@ static int find_host(struct client *client)
                strcmp(client->name, DEFAULT_HOST) == 0 ? "" : client->name);
         return -1;
     }
-    client->socket = host_file(&client->place, "api.sock");
-    client->connect = connect_socket;
-    return 0;
+    path = host_file(&client->place, "api.sock");
+    result = use_socket(client, path);
+    free(path);
+    return result;
 }
 
 /* ---- opening and closing ---- */
@@ -159,7 +155,6 @@ static struct client *new_client(void)
         report("out of memory");
         exit(EXIT_FAILED);
     }
-    client->context = client;
     client->timeout = SILENCE_SECONDS;
     return client;
 }
@@ -180,12 +175,11 @@ struct client *client_open(const char *address, const char *token_file)
     return NULL;
 }
 
-struct client *client_open_with(int (*connect)(void *context), void *context, const char *token)
+struct client *client_open_socket(const struct socket_name *socket, const char *token)
 {
     struct client *client = new_client();
 
-    client->connect = connect;
-    client->context = context;
+    client->socket = *socket;
     client->name = strdup("of this run");
     client->token = strdup(token);
     if (client->name != NULL && client->token != NULL && prepare(client) == 0)
@@ -205,7 +199,6 @@ void client_close(struct client *client)
         close(client->line.fd);
     }
     free(client->token);
-    free(client->socket);
     free(client->name);
     free(client);
 }

@@ -23,8 +23,9 @@ struct client;
  * $CORACLE_TOKEN, or the file `token` beside the socket. NULL with a message: a bad address, no such host, no token.
  */
 struct client *client_open(const char *address, const char *token_file);
-/* The same for a connection of this process: connect(context) gives a connected stream socket or -1. */
-struct client *client_open_with(int (*connect)(void *context), void *context, const char *token);
+/* The same for a socket of this process (connector.h). */
+struct socket_name;
+struct client *client_open_socket(const struct socket_name *socket, const char *token);
 void client_close(struct client *client);
 
 /* The local host that this is, or NULL for another address. */

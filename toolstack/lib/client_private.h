@@ -15,11 +15,9 @@ struct client {
     struct address address;
     struct host_place place; /* when is_local */
     bool is_local;
-    char *socket;            /* path; NULL: another way */
+    struct socket_name socket;
     struct serial_line line; /* when has_line */
     bool has_line;
-    int (*connect)(void *context); /* a connected socket, or -1 with a message */
-    void *context;
     char *token;
     CURL *curl;
     struct curl_slist *headers[NR_HEADERS];

@@ -10,27 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* curl wants an address in its URL; the connection is made by open_connection. */
-#define URL_BASE "http://127.0.0.1"
-
-static curl_socket_t open_connection(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct client *client = context;
-    int fd = client->connect(client->context);
-
-    (void)purpose;
-    (void)address;
-    client->said = fd < 0;
-    return fd >= 0 ? fd : CURL_SOCKET_BAD;
-}
-
-static int is_connected(void *context, curl_socket_t fd, curlsocktype purpose)
-{
-    (void)context;
-    (void)fd;
-    (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
+#define URL_BASE "http://coracle"
 
 static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
 {
@@ -52,9 +32,9 @@ void client_set_up(struct client *client, const char *method, const char *path, 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers[HEADERS_PLAIN]);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_connection);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, client);
-    curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, is_connected);
+    curl_easy_setopt(curl,
+                     client->socket.is_abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
+                     client->socket.name);
     if (client->timeout != 0) {
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->timeout);
@@ -65,7 +45,6 @@ int client_perform(struct client *client, long *status)
 {
     CURLcode code;
 
-    client->said = false;
     code = curl_easy_perform(client->curl);
     if (code == CURLE_OK) {
         curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, status);
@@ -74,7 +53,7 @@ int client_perform(struct client *client, long *status)
     *status = 0;
     if (code == CURLE_OPERATION_TIMEDOUT)
         report("the host %s has not answered for %u s", client->name, client->timeout);
-    else if (!client->said && (client->quiet == NULL || !*client->quiet))
+    else if (client->quiet == NULL || !*client->quiet)
         report("the host %s did not answer: %s", client->name, curl_easy_strerror(code));
     return -1;
 }

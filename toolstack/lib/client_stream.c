@@ -163,10 +163,12 @@ static bool read_answer(const struct client *client, int fd, struct text *first)
 
 int client_attach(struct client *client, const char *path, struct text *first)
 {
-    int fd = client->connect(client->context);
+    int fd = socket_connect(&client->socket);
 
-    if (fd < 0)
+    if (fd < 0) {
+        report("cannot connect to the host %s: %s", client->name, strerror(errno));
         return -1;
+    }
     if (ask(client, fd, path) && read_answer(client, fd, first))
         return fd;
     close(fd);

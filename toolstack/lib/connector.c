@@ -29,21 +29,42 @@ static bool make_address(struct sockaddr_un *address, const char *path)
     return true;
 }
 
-int socket_connect(const char *path)
+int socket_connect(const struct socket_name *name)
 {
-    struct sockaddr_un address;
-    int fd, error;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name->name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
 
-    if (!make_address(&address, path))
+    if (fd < 0)
         return -1;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        error = errno;
-        close(fd);
-        errno = error;
-        return -1;
+    memcpy(address.sun_path + name->is_abstract, name->name, length);
+    if (connect(fd, (struct sockaddr *)&address,
+                name->is_abstract ? (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)
+                                  : (socklen_t)sizeof(address)) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A listening socket under a name that the kernel chooses. -1 with a message. */
+static int listen_anywhere(struct socket_name *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0 &&
+        listen(fd, BACKLOG) == 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
+        *name = (struct socket_name){.is_abstract = true};
+        memcpy(name->name, address.sun_path + 1, length - offsetof(struct sockaddr_un, sun_path) - 1);
+        return fd;
     }
-    return fd;
+    report("cannot listen at a socket: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 int socket_listen(const char *path)
@@ -73,13 +94,14 @@ static void line_lost(void *context)
     line->watches.stop = true;
 }
 
-/* Destroys the relay at once, too, so that nobody waits for answers that cannot come. */
+/* Hangs up in the end, too, so that nobody waits for answers that cannot come. */
 static void *serve(void *argument)
 {
     struct serial_line *line = argument;
 
     watches_run(&line->watches);
     relay_hang_up(line->relay);
+    close(line->listener);
     return NULL;
 }
 
@@ -89,19 +111,23 @@ int serial_serve(struct serial_line *line, int fd)
 
     line->fd = fd;
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (watches_open(&line->watches) != 0)
+    line->listener = listen_anywhere(&line->socket);
+    if (line->listener < 0)
         return -1;
-    line->relay = relay_create(&line->watches, fd, -1, line_lost, line);
-    if (line->relay == NULL) {
-        watches_close(&line->watches);
+    if (watches_open(&line->watches) != 0) {
+        close(line->listener);
         return -1;
     }
-    error = pthread_create(&line->thread, NULL, serve, line);
+    line->relay = relay_create(&line->watches, fd, line->listener, line_lost, line);
+    error = line->relay != NULL ? pthread_create(&line->thread, NULL, serve, line) : -1;
     if (error == 0)
         return 0;
-    report("cannot serve the host's line: pthread_create: %s", strerror(error));
-    relay_destroy(line->relay);
+    if (line->relay != NULL) {
+        report("cannot serve the host's line: pthread_create: %s", strerror(error));
+        relay_destroy(line->relay);
+    }
     watches_close(&line->watches);
+    close(line->listener);
     return -1;
 }
 

@@ -7,10 +7,20 @@
 #include "toolstack/lib/relay.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 
-/* A serial line that is served by a thread of this process. */
+#define SOCKET_NAME_MAX 108 /* sun_path of sys/un.h */
+
+/* A socket's address: a path, or a name in no file system, which the kernel makes (unix(7), abstract). */
+struct socket_name {
+    char name[SOCKET_NAME_MAX];
+    bool is_abstract;
+};
+
+/* A serial line that is served at a socket by a thread of this process. */
 struct serial_line {
-    int fd;
+    int fd, listener;
+    struct socket_name socket;
     struct watches watches;
     struct relay *relay;
     pthread_t thread;
@@ -23,8 +33,8 @@ int serial_open(struct serial_line *line, const char *path);
 /* Ends the thread and all connections. */
 void serial_close(struct serial_line *line);
 
-/* A connection to the socket at path; -1 with errno. */
-int socket_connect(const char *path);
+/* A connection; -1 with errno. */
+int socket_connect(const struct socket_name *name);
 /* A socket at path that listens without blocking, for this user alone; -1 with a message. */
 int socket_listen(const char *path);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/image.h"
 #include "pvboot/layout.h"
+#include "toolstack/lib/blob.h"
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/size.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -68,6 +70,67 @@ int image_open(struct image *image, const char *path)
     if (result != 0)
         image_close(image);
     return result;
+}
+
+/* The end of what segments take of the file; its headers are below that or counted in. */
+static uint64_t end_of_segments(const Elf64_Ehdr *header, const char *data, uint64_t size)
+{
+    uint64_t end = header->e_phoff + (uint64_t)header->e_phnum * sizeof(Elf64_Phdr);
+
+    if (end > size)
+        return size;
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+
+        memcpy(&segment, data + header->e_phoff + i * sizeof(segment), sizeof(segment));
+        if (segment.p_type != PT_NULL && segment.p_filesz != 0 && segment.p_offset + segment.p_filesz > end)
+            end = segment.p_offset + segment.p_filesz;
+    }
+    return end < size ? end : size;
+}
+
+/* Writes it to fd. False with errno. */
+static bool write_boot_part(const struct image *image, const char *data, int fd)
+{
+    uint64_t end = image->size;
+    Elf64_Ehdr header;
+
+    memcpy(&header, data, sizeof(header));
+    /* With notes in a segment nobody looks at sections. */
+    if (image->notes.source == PVBOOT_NOTES_FROM_SEGMENT) {
+        end = end_of_segments(&header, data, image->size);
+        header.e_shoff = 0;
+        header.e_shnum = 0;
+        header.e_shstrndx = 0;
+    }
+    if (write(fd, &header, sizeof(header)) != (ssize_t)sizeof(header))
+        return false;
+    for (uint64_t done = sizeof(header); done < end;) {
+        ssize_t count = write(fd, data + done, end - done);
+
+        if (count <= 0)
+            return false;
+        done += (uint64_t)count;
+    }
+    return true;
+}
+
+int image_boot_part(const struct image *image)
+{
+    char *data = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, image->fd, 0);
+    int fd = data != MAP_FAILED ? blob_create("image") : -1;
+
+    if (data == MAP_FAILED) {
+        report("%s: cannot be read: %s", image->path, strerror(errno));
+        return -1;
+    }
+    if (fd >= 0 && !write_boot_part(image, data, fd)) {
+        report("%s: cannot be kept in memory: %s", image->path, strerror(errno));
+        close(fd);
+        fd = -1;
+    }
+    munmap(data, image->size);
+    return fd;
 }
 
 void image_close(struct image *image)

@@ -25,6 +25,12 @@ int image_open(struct image *image, const char *path);
 void image_close(struct image *image);
 
 /*
+ * A new file in memory with what the domain builder reads of the image, or with all of it if that cannot be told: no
+ * symbols, no debugging information. The same content always gives the same file. Its descriptor, or -1 with a message.
+ */
+int image_boot_part(const struct image *image);
+
+/*
  * Checks, with the domain builder's own arithmetic, that a domain of memory bytes can hold the image and a
  * root archive of root_size bytes (0: none). Returns 0, or -1 after saying on stderr how much is needed and
  * how much was given.

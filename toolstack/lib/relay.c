@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,9 +16,6 @@
 #define PIECE_SIZE (16u * 1024)
 /* No more is taken from clients while so much waits for the line. */
 #define LINE_QUEUE_MAX (64u * 1024)
-
-/* What relay_stop sends in place of a descriptor. */
-#define INLET_STOP (-1)
 
 /* One client. It is freed when its channel is gone and all that came from there is delivered. */
 struct connection {
@@ -37,9 +35,8 @@ struct connection {
 
 struct relay {
     struct watches *watches;
-    struct watch line, listener, inlet;
-    int inlet_writer; /* descriptors of new connections are written here */
-    bool has_listener, has_line;
+    struct watch line, listener, stopper;
+    bool has_line;
     struct mux *mux;
     struct queue to_line;
     struct connection *connections;
@@ -249,8 +246,7 @@ static void line_up(void *user)
     struct relay *relay = user;
     struct connection *next;
 
-    if (relay->has_listener)
-        watch_events(relay->watches, &relay->listener, EPOLLIN);
+    watch_events(relay->watches, &relay->listener, EPOLLIN);
     for (struct connection *connection = relay->connections; connection != NULL; connection = next) {
         next = connection->next;
         if (!connection->opened)
@@ -267,7 +263,7 @@ static const struct mux_ops operations = {
     .up = line_up,
 };
 
-/* ---- the line, the listener, the inlet ---- */
+/* ---- the line, the listener ---- */
 
 static void line_is_lost(struct relay *relay)
 {
@@ -311,6 +307,16 @@ static void line_ready(struct watch *watch, uint32_t events)
         line_is_lost(relay);
 }
 
+/* Whether the client belongs to this user, or to root: a socket without a place in the file system has no mode. */
+static bool is_friend(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+           (peer.uid == getuid() || peer.uid == 0);
+}
+
 static void listener_ready(struct watch *watch, uint32_t events)
 {
     struct relay *relay = (struct relay *)((char *)watch - offsetof(struct relay, listener));
@@ -322,24 +328,20 @@ static void listener_ready(struct watch *watch, uint32_t events)
         return;
     }
     fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
+    if (fd >= 0 && is_friend(fd))
         add_connection(relay, fd);
+    else if (fd >= 0)
+        close(fd);
     else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
         report("cannot take a client: accept: %s", strerror(errno));
 }
 
-static void inlet_ready(struct watch *watch, uint32_t events)
+static void stopper_ready(struct watch *watch, uint32_t events)
 {
-    struct relay *relay = (struct relay *)((char *)watch - offsetof(struct relay, inlet));
-    int fd;
+    struct relay *relay = (struct relay *)((char *)watch - offsetof(struct relay, stopper));
 
     (void)events;
-    if (read(watch->fd, &fd, sizeof(fd)) != (ssize_t)sizeof(fd))
-        return;
-    if (fd == INLET_STOP)
-        relay->watches->stop = true;
-    else
-        add_connection(relay, fd);
+    relay->watches->stop = true;
 }
 
 /* ---- the whole ---- */
@@ -355,38 +357,34 @@ static uint32_t make_nonce(void)
 }
 
 /* Watches the three; false with a message. */
-static bool watch_all(struct relay *relay, int line, int listener, int inlet)
+static bool watch_all(struct relay *relay, int line, int listener)
 {
     relay->line.ready = line_ready;
     relay->listener.ready = listener_ready;
-    relay->inlet.ready = inlet_ready;
-    relay->has_listener = listener >= 0;
+    relay->stopper.ready = stopper_ready;
     relay->has_line = true;
-    return watch_add(relay->watches, &relay->inlet, inlet, EPOLLIN) == 0 &&
+    return watch_add(relay->watches, &relay->stopper, relay->stopper.fd, EPOLLIN) == 0 &&
            watch_add(relay->watches, &relay->line, line, EPOLLIN) == 0 &&
-           (listener < 0 || watch_add(relay->watches, &relay->listener, listener, 0) == 0);
+           watch_add(relay->watches, &relay->listener, listener, 0) == 0;
 }
 
 struct relay *relay_create(struct watches *watches, int line, int listener, relay_lost lost, void *context)
 {
     struct relay *relay = calloc(1, sizeof(*relay));
-    int inlet[2];
 
-    if (relay == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, inlet) != 0) {
+    if (relay == NULL || (relay->stopper.fd = eventfd(0, EFD_CLOEXEC)) < 0) {
         report("cannot serve the host's line: %s", strerror(errno));
         free(relay);
         return NULL;
     }
     relay->watches = watches;
-    relay->inlet_writer = inlet[1];
     relay->lost = lost;
     relay->context = context;
-    if (watch_all(relay, line, listener, inlet[0]))
+    if (watch_all(relay, line, listener))
         relay->mux = mux_create(&operations, relay, make_nonce());
     if (relay->mux != NULL)
         return relay;
-    close(inlet[0]);
-    close(inlet[1]);
+    close(relay->stopper.fd);
     free(relay);
     return NULL;
 }
@@ -394,12 +392,8 @@ struct relay *relay_create(struct watches *watches, int line, int listener, rela
 void relay_hang_up(struct relay *relay)
 {
     struct connection *next;
-    int fd;
 
-    while (recv(relay->inlet.fd, &fd, sizeof(fd), MSG_DONTWAIT) == (ssize_t)sizeof(fd))
-        if (fd != INLET_STOP)
-            close(fd);
-    close(relay->inlet.fd);
+    watch_remove(relay->watches, &relay->listener);
     mux_destroy(relay->mux);
     relay->mux = NULL;
     for (struct connection *connection = relay->connections; connection != NULL; connection = next) {
@@ -410,38 +404,20 @@ void relay_hang_up(struct relay *relay)
 
 void relay_destroy(struct relay *relay)
 {
-    if (relay->mux != NULL) {
-        watch_remove(relay->watches, &relay->inlet);
+    if (relay->mux != NULL)
         relay_hang_up(relay);
-    }
     if (relay->has_line)
         watch_remove(relay->watches, &relay->line);
-    if (relay->has_listener)
-        watch_remove(relay->watches, &relay->listener);
-    close(relay->inlet_writer);
+    watch_remove(relay->watches, &relay->stopper);
+    close(relay->stopper.fd);
     queue_free(&relay->to_line);
     free(relay);
 }
 
-int relay_connect(struct relay *relay)
-{
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
-        if (send(relay->inlet_writer, &ends[1], sizeof(ends[1]), MSG_NOSIGNAL) == (ssize_t)sizeof(ends[1]))
-            return ends[0];
-        close(ends[0]);
-        close(ends[1]);
-    }
-    report("cannot connect to the host's line: %s", strerror(errno));
-    return -1;
-}
-
 void relay_stop(struct relay *relay)
 {
-    const int stop = INLET_STOP;
+    const uint64_t one = 1;
 
-    /* With nobody there to read it, it has hung up already. */
-    if (send(relay->inlet_writer, &stop, sizeof(stop), MSG_NOSIGNAL) < 0 && errno != EPIPE)
+    if (write(relay->stopper.fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
         report("cannot end the thread of the host's line: %s", strerror(errno));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/upload.h"
+#include "toolstack/lib/image.h"
 #include "toolstack/lib/json.h"
 #include "toolstack/lib/report.h"
 
@@ -92,16 +93,30 @@ int upload_image(struct client *client, int fd, const char *path, char digest[DI
     return 0;
 }
 
+/* Whether what the builder reads of the image at path is still that. */
+static bool is_still(const char *path, const char *digest)
+{
+    char found[DIGEST_TEXT];
+    struct image image;
+    bool same = false;
+    int fd;
+
+    if (access(path, R_OK) != 0 || image_open(&image, path) != 0)
+        return false;
+    fd = image_boot_part(&image);
+    if (fd >= 0) {
+        same = digest_file(fd, found) == 0 && strcmp(found, digest) == 0;
+        close(fd);
+    }
+    image_close(&image);
+    return same;
+}
+
 char *image_source(const struct client *client, const char *digest)
 {
     char *path = look_up(client, IMAGE_PREFIX, digest);
-    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    char found[DIGEST_TEXT];
-    bool same = fd >= 0 && digest_file(fd, found) == 0 && strcmp(found, digest) == 0;
 
-    if (fd >= 0)
-        close(fd);
-    if (same)
+    if (path != NULL && is_still(path, digest))
         return path;
     free(path);
     return NULL;

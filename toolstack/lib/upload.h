@@ -13,8 +13,8 @@
 int upload_image(struct client *client, int fd, const char *path, char digest[DIGEST_TEXT]);
 
 /*
- * The file that still has the content of the image of that name, as far as this machine knows; for free(). NULL if
- * there is none.
+ * The image file that the image of that name was made from (image_boot_part), if it is known and unchanged; for free().
+ * NULL if there is none.
  */
 char *image_source(const struct client *client, const char *digest);
 
