@@ -113,25 +113,11 @@ static const struct argp start_argp = {
 static bool open_parts(struct host_machine *machine)
 {
     char *hypervisor = find_hypervisor(), *control = hypervisor != NULL ? find_control() : NULL;
+    bool opened = control != NULL && host_machine_open(machine, hypervisor, control) == 0;
 
-    if (control != NULL) {
-        machine->hypervisor_fd = open_unpacked(hypervisor);
-        machine->control_fd = open(control, O_RDONLY | O_CLOEXEC);
-        if (machine->control_fd < 0)
-            report("cannot read the control domain %s: %s", control, strerror(errno));
-    }
     free(hypervisor);
     free(control);
-    return machine->hypervisor_fd >= 0 && machine->control_fd >= 0;
-}
-
-static void close_parts(const struct host_machine *machine)
-{
-    const int fds[] = {machine->hypervisor_fd, machine->control_fd, machine->archive_fd};
-
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    return opened;
 }
 
 /* Makes the token and the boot archive. False with a message. */
@@ -236,7 +222,7 @@ static int start_locked(const struct start_request *request, const struct host_p
     host_clean(place);
     if (open_parts(&machine) && make_archive(request, place, &machine))
         agent = start_agent(place, &machine, lock);
-    close_parts(&machine);
+    host_machine_close(&machine);
     if (agent > 0) {
         result = write_state(place, &machine, agent);
         close(lock);

@@ -12,6 +12,7 @@
  */
 #include "toolstack/cli/arguments.h"
 #include "toolstack/cli/cli.h"
+#include "toolstack/cli/run.h"
 #include "toolstack/lib/archive.h"
 #include "toolstack/lib/blob.h"
 #include "toolstack/lib/kvm.h"
@@ -29,21 +30,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define EXIT_TIMEOUT 124
-#define EXIT_CRASH   134
-
 #define DEFAULT_CPU  "qemu64"
 #define DEFAULT_PORT 1234
 #define CPUS_MAX     255
-
-struct run_request {
-    struct guest_request guest;
-    const char *cpu;
-    const char *xen_path;
-    const char *options; /* for the hypervisor */
-    unsigned cpus, timeout, gdb_port;
-    bool xen, verbose, quiet, timeline;
-};
 
 enum run_key {
     KEY_CPU = 256,
@@ -53,7 +42,9 @@ enum run_key {
     KEY_TIMEOUT,
     KEY_GDB,
     KEY_TIMELINE,
-    KEY_APPEND
+    KEY_APPEND,
+    KEY_DIRECT,
+    KEY_VIA_HOST
 };
 
 static const struct argp_option options[] = {
@@ -63,6 +54,9 @@ static const struct argp_option options[] = {
     {"hypervisor", KEY_HYPERVISOR, "xen|coracle", 0, "boot on stock Xen instead of Coracle", 2},
     {"xen", KEY_XEN, "FILE", 0, "the Xen to boot, may be compressed; implies --hypervisor xen", 2},
     {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 2},
+    {"direct", KEY_DIRECT, NULL, 0, "the image itself is the hypervisor's initial domain (the default)", 2},
+    {"via-host", KEY_VIA_HOST, NULL, 0,
+     "the image is a domain beside a control domain, on a host for this run", 2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "end the machine after that time, with exit status 124", 3},
     {"gdb", KEY_GDB, "PORT", OPTION_ARG_OPTIONAL,
      "stop before the first instruction and wait for gdb (port 1234)", 3},
@@ -118,11 +112,19 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
     case KEY_TIMELINE:
         request->timeline = true;
         return 0;
+    case KEY_DIRECT:
+    case KEY_VIA_HOST:
+        request->via_host = key == KEY_VIA_HOST;
+        return 0;
     case 'v':
         request->verbose = true;
         return 0;
     case 'q':
         request->quiet = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (request->via_host && (request->xen || request->gdb_port != 0 || request->timeline))
+            argp_error(state, "--hypervisor xen, --gdb and --timeline go with --direct only");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -152,7 +154,7 @@ static int open_hypervisor(const struct run_request *request, char **path)
     return *path != NULL ? open_unpacked(*path) : -1;
 }
 
-static int make_root(const char *directory)
+int make_root(const char *directory)
 {
     int fd = blob_create("root archive");
 
@@ -163,7 +165,7 @@ static int make_root(const char *directory)
     return fd;
 }
 
-static void announce(const struct run_request *request, const struct machine *machine, const char *symbols)
+void announce(const struct run_request *request, const struct machine *machine, const char *symbols)
 {
     char memory[SIZE_TEXT_MAX];
 
@@ -225,12 +227,6 @@ static int judge(const struct run_request *request, const struct machine_result 
     return EXIT_FAILED;
 }
 
-/* Settings that tell the libOS what its console is (libos/posix/tty.h). */
-struct console_settings {
-    const char *list[5]; /* ends with NULL */
-    char winsize[32];
-};
-
 static bool is_null_device(int fd)
 {
     struct stat status;
@@ -238,26 +234,26 @@ static bool is_null_device(int fd)
     return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
 }
 
-static void describe_console(struct console_settings *settings, const struct machine *machine)
+void describe_console(struct console_settings *settings, enum machine_input input, bool xen)
 {
     struct winsize size;
     unsigned count = 0;
 
-    settings->list[count++] = machine->input == INPUT_TERMINAL ? "stdin=tty"
-                              : machine->input == INPUT_QUOTED ? "stdin=pipe"
-                                                               : "stdin=none";
+    settings->list[count++] = input == INPUT_TERMINAL ? "stdin=tty"
+                              : input == INPUT_QUOTED ? "stdin=pipe"
+                                                      : "stdin=none";
     if (!isatty(STDOUT_FILENO))
         settings->list[count++] = "stdout=pipe";
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row != 0 && size.ws_col != 0) {
         snprintf(settings->winsize, sizeof(settings->winsize), "winsize=%ux%u", size.ws_row, size.ws_col);
         settings->list[count++] = settings->winsize;
     }
-    if (machine->xen)
+    if (xen)
         settings->list[count++] = "exit=reboot";
     settings->list[count] = NULL;
 }
 
-static enum machine_input choose_input(const struct image *image)
+enum machine_input choose_input(const struct image *image)
 {
     if (is_null_device(STDIN_FILENO))
         return INPUT_NONE;
@@ -280,7 +276,7 @@ static int boot(const struct run_request *request, struct machine *machine, cons
     struct text command = {0};
     int status = EXIT_FAILED;
 
-    describe_console(&settings, machine);
+    describe_console(&settings, machine->input, machine->xen);
     text_add(&command, "");
     add_guest_words(&command, command_add_word, image, &request->guest, settings.list);
     if (check_command(&command) == 0) {
@@ -358,7 +354,7 @@ int verb_run(int argc, char **argv)
     }
     if (image_open(&image, request.guest.image) != 0)
         return EXIT_FAILED;
-    status = run_image(&request, &image);
+    status = request.via_host ? run_via_host(&request, &image) : run_image(&request, &image);
     image_close(&image);
     free(request.guest.environment);
     return status;

@@ -218,6 +218,11 @@ void client_set_timeout(struct client *client, unsigned seconds)
     client->timeout = seconds;
 }
 
+void client_set_quiet(struct client *client, const atomic_bool *quiet)
+{
+    client->quiet = quiet;
+}
+
 char *client_path(struct client *client, const char *format, const char *name)
 {
     const char *place = strstr(format, "%s");

@@ -10,6 +10,7 @@
 #include "toolstack/lib/host_place.h"
 
 #include <cjson/cJSON.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,9 @@ int client_call(struct client *client, const char *method, const char *path, con
 
 /* For the next requests: gives up after so many seconds; 0 is for ever, as for requests that wait for an event. */
 void client_set_timeout(struct client *client, unsigned seconds);
+
+/* While *quiet is true, what goes wrong with the connection is not worth a message. */
+void client_set_quiet(struct client *client, const atomic_bool *quiet);
 
 /* Calls each piece of the answer as it comes, to its end; sink returns false to stop. 0, or -1 with a message. */
 int client_stream(struct client *client, const char *path,

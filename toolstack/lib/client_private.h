@@ -7,6 +7,7 @@
 #include "toolstack/lib/connector.h"
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 enum client_headers { HEADERS_PLAIN, HEADERS_JSON, HEADERS_FILE, NR_HEADERS };
 
@@ -21,9 +22,9 @@ struct client {
     char *token;
     CURL *curl;
     struct curl_slist *headers[NR_HEADERS];
-    unsigned timeout;  /* seconds of silence, 0: none */
-    bool said;         /* why there was no connection */
-    const bool *quiet; /* true there: the request ends because its user wants it to */
+    unsigned timeout;         /* seconds of silence, 0: none */
+    bool said;                /* why there was no connection */
+    const atomic_bool *quiet; /* true there: the request ends because its user wants it to; NULL: never */
 };
 
 /* Sets curl up for a request; *url has to stay until it is done. */

@@ -51,9 +51,11 @@ int client_perform(struct client *client, long *status)
         return 0;
     }
     *status = 0;
+    if (client->quiet != NULL && *client->quiet)
+        return -1;
     if (code == CURLE_OPERATION_TIMEDOUT)
         report("the host %s has not answered for %u s", client->name, client->timeout);
-    else if (client->quiet == NULL || !*client->quiet)
+    else
         report("the host %s did not answer: %s", client->name, curl_easy_strerror(code));
     return -1;
 }

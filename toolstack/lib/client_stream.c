@@ -16,7 +16,7 @@ struct stream {
     struct client *client;
     bool (*sink)(void *context, const char *bytes, size_t length);
     void *context;
-    bool stopped;
+    atomic_bool stopped;
     struct answer answer; /* of a refusal */
 };
 
@@ -39,6 +39,7 @@ int client_stream(struct client *client, const char *path,
                   bool (*sink)(void *context, const char *bytes, size_t length), void *context)
 {
     struct stream stream = {.client = client, .sink = sink, .context = context};
+    const atomic_bool *before;
     unsigned timeout = client->timeout;
     struct text url = {0};
     int result = -1;
@@ -48,6 +49,7 @@ int client_stream(struct client *client, const char *path,
     client->timeout = timeout;
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_piece);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &stream);
+    before = client->quiet;
     client->quiet = &stream.stopped;
     if (client_perform(client, &stream.answer.status) == 0) {
         if (stream.answer.body.length != 0)
@@ -56,7 +58,7 @@ int client_stream(struct client *client, const char *path,
     } else if (stream.stopped) {
         result = 0;
     }
-    client->quiet = NULL;
+    client->quiet = before;
     answer_free(&stream.answer);
     free(url.text);
     return result;
@@ -115,7 +117,7 @@ static bool ask(const struct client *client, int fd, const char *path)
                 path, client->token);
     sent = send_all(fd, request.text, request.length);
     free(request.text);
-    if (!sent)
+    if (!sent && (client->quiet == NULL || !*client->quiet))
         report("the host %s closed the connection: %s", client->name, strerror(errno));
     return sent;
 }
@@ -151,7 +153,7 @@ static bool read_answer(const struct client *client, int fd, struct text *first)
     if (parser.upgrade)
         return true;
     answer.status = handshake.headers_done ? (long)parser.status_code : 0;
-    if (answer.status == 0 || answer.status < 300)
+    if ((answer.status == 0 || answer.status < 300) && (client->quiet == NULL || !*client->quiet))
         report("the host %s did not answer the request for a console with one", client->name);
     answer.body = handshake.body;
     if (answer.body.length != 0)

@@ -90,7 +90,8 @@ static void line_lost(void *context)
 {
     struct serial_line *line = context;
 
-    report("the host's line came to its end");
+    if (!line->ends_silently)
+        report("the host's line came to its end");
     line->watches.stop = true;
 }
 

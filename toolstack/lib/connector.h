@@ -20,6 +20,7 @@ struct socket_name {
 /* A serial line that is served at a socket by a thread of this process. */
 struct serial_line {
     int fd, listener;
+    bool ends_silently; /* nobody wants to know when the line has come to its end */
     struct socket_name socket;
     struct watches watches;
     struct relay *relay;

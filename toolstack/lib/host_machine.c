@@ -6,7 +6,11 @@
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/size.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
 /* The hypervisor's own, the control domain's own, and the least that domains could use. */
 #define HYPERVISOR_MEMORY (16 * MIB)
@@ -37,6 +41,38 @@ int host_check_memory(uint64_t memory, uint64_t archive_size)
            format_size(memory, given), control / MIB,
            format_size((needed + MIB - 1) / MIB * MIB, needed_text));
     return -1;
+}
+
+uint64_t host_machine_memory(uint64_t domain_memory, uint64_t archive_size)
+{
+    uint64_t memory = HYPERVISOR_MEMORY + domain_memory + archive_size + DOMAINS_MEMORY, control;
+
+    /* The control domain's share grows with the machine, and the machine with the share. */
+    do {
+        control = host_control_memory(memory, archive_size);
+        memory += MIB;
+    } while (memory < HYPERVISOR_MEMORY + domain_memory + archive_size + DOMAINS_MEMORY + control);
+    return memory;
+}
+
+int host_machine_open(struct host_machine *machine, const char *hypervisor, const char *control)
+{
+    machine->hypervisor_fd = open_unpacked(hypervisor);
+    machine->control_fd = open(control, O_RDONLY | O_CLOEXEC);
+    if (machine->control_fd < 0)
+        report("cannot read the control domain %s: %s", control, strerror(errno));
+    return machine->hypervisor_fd >= 0 && machine->control_fd >= 0 ? 0 : -1;
+}
+
+void host_machine_close(struct host_machine *machine)
+{
+    int *const fds[] = {&machine->hypervisor_fd, &machine->control_fd, &machine->archive_fd};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
 }
 
 static void add_boot(struct qemu_args *arguments, const struct host_machine *machine)

@@ -28,6 +28,13 @@ uint64_t host_control_memory(uint64_t memory, uint64_t archive_size);
 /* Whether a machine of that size can be a host. 0, or -1 after saying how much is needed and for what. */
 int host_check_memory(uint64_t memory, uint64_t archive_size);
 
+/* The least memory of a machine that is a host for one domain of that memory, in bytes. */
+uint64_t host_machine_memory(uint64_t domain_memory, uint64_t archive_size);
+
+/* Opens the files of hypervisor and control domain. 0, or -1 with a message. Close all with host_machine_close. */
+int host_machine_open(struct host_machine *machine, const char *hypervisor, const char *control);
+void host_machine_close(struct host_machine *machine);
+
 /*
  * Starts QEMU with the two serial lines on these sockets and what QEMU itself says on errors. Its process id, or -1
  * with a message. The caller closes the three.

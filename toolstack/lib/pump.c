@@ -151,6 +151,19 @@ static void take_guest_text(struct pump *pump)
     pump->log->input_safe |= pump->stream.domain_runs;
 }
 
+/* The console's descriptor has come, or never will. */
+static void take_console(struct pump *pump, int *fd)
+{
+    int console;
+    ssize_t count = read(*fd, &console, sizeof(console));
+
+    if (count < 0 && errno == EINTR)
+        return;
+    pump->com1_promised = false;
+    *fd = count == (ssize_t)sizeof(console) ? console : -1;
+    pump->com1 = *fd;
+}
+
 /* Reads from one of QEMU's lines; *fd becomes -1 at its end. */
 static void read_line_of(struct pump *pump, int *fd, enum slot slot)
 {
@@ -306,7 +319,7 @@ static bool finished(const struct pump *pump, int com1, int com2, int errors)
 static void set_polls(const struct pump *pump, struct pollfd polls[SLOTS], int com1, int com2, int errors)
 {
     bool room = pump->to_stdout.length < OUTPUT_MAX;
-    bool sending = pump->to_guest.length != 0 && com1 >= 0 && !pump->holds;
+    bool sending = pump->to_guest.length != 0 && com1 >= 0 && !pump->holds && !pump->com1_promised;
     bool reading =
         pump->input_open && pump->log->input_safe && pump->to_guest.length == 0 && !pump->qemu_ended;
 
@@ -337,7 +350,9 @@ static void pump_once(struct pump *pump, struct machine_result *result, int *com
         take_signal(pump, result);
     if ((polls[SLOT_COM1].revents & POLLOUT) != 0)
         write_guest(pump);
-    if ((polls[SLOT_COM1].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+    if ((polls[SLOT_COM1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && pump->com1_promised)
+        take_console(pump, com1);
+    else if ((polls[SLOT_COM1].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
         read_line_of(pump, com1, SLOT_COM1);
     if (polls[SLOT_COM2].revents != 0)
         read_line_of(pump, com2, SLOT_COM2);
@@ -378,11 +393,16 @@ void pump_run(struct pump *pump, struct machine_result *result)
     pump->stream.log = log_line;
     pump->stream.context = pump->log;
     pump->input_open = pump->input != INPUT_NONE;
+    pump->com1_promised = pump->console_ended != NULL;
     if (pump->input == INPUT_TERMINAL)
         terminal_take(STDIN_FILENO);
     while (!finished(pump, com1, com2, errors)) {
         wait = look_at_clock(pump, result, start);
         pump_once(pump, result, &com1, &com2, &errors, wait);
+        if (pump->console_ended != NULL && com1 < 0 && !pump->stop && !pump->qemu_ended) {
+            pump->console_ended(pump->context);
+            kill_qemu(pump);
+        }
         if (pump->log->over && !pump->stop)
             kill_qemu(pump);
     }

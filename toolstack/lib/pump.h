@@ -22,8 +22,17 @@ struct pump {
     enum machine_input input;
     unsigned timeout; /* seconds, 0: none */
     struct machine_log *log;
+    /*
+     * The console of a domain that ends before its machine. NULL for a machine's own line. com1 then is a pipe over which
+     * the number of the console's descriptor comes (an int; the pump closes neither), or nothing if there will be none;
+     * console_ended is called when the console has come to its end, unless the machine is over already, and QEMU is
+     * killed afterwards.
+     */
+    void (*console_ended)(void *context);
+    void *context;
 
-    int signals; /* signalfd */
+    bool com1_promised; /* com1 is still that pipe */
+    int signals;        /* signalfd */
     bool qemu_ended;
     bool stop;       /* QEMU was killed; only what is under way is still read */
     bool input_open; /* stdin is to be read */
