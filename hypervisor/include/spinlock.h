@@ -23,8 +23,8 @@ struct spinlock {
 void spin_lock_wait(struct spinlock *lock, uint16_t ticket);
 
 /*
- * The order of lock_order.h, checked: a processor that takes a lock out of order panics, whether it would have
- * to wait or not. In the build that the tests boot (LOCK_CHECK); costs nothing elsewhere.
+ * The order of lock_order.h, checked: a processor that takes a lock out of order panics, whether it would
+ * have to wait or not. In the build that the tests boot (LOCK_CHECK); costs nothing elsewhere.
  */
 #ifdef LOCK_CHECK
 void lock_taking(const struct spinlock *lock);

@@ -7,7 +7,8 @@
 #include "coracle/shutdown.h"
 #include "pvboot/hypercall.h"
 
-/* Writes the entries of [va, va + count pages), which have tables: flags and, unless mfns is NULL, frame numbers. */
+/* Writes the entries of [va, va + count pages), which have tables: flags and, unless mfns is NULL, frame
+ * numbers. */
 static bool write_entries(uint16_t domain, uint64_t va, const uint64_t *mfns, size_t count, uint64_t flags)
 {
     struct mmu_update updates[COR_BATCH];

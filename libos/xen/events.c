@@ -24,8 +24,8 @@ struct handler {
 struct shared_info *cor_shared_info;
 
 /*
- * The handlers by port: pages of them, the first one here, the others made when a port needs them and kept. The lock
- * guards them; the upcall reads them on the vCPU to which the port is bound.
+ * The handlers by port: pages of them, the first one here, the others made when a port needs them and kept.
+ * The lock guards them; the upcall reads them on the vCPU to which the port is bound.
  */
 static struct handler first_page[PORTS_PAGE];
 static struct handler *pages[PORTS / PORTS_PAGE] = {first_page};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tool keeps and shows of hosts: places and locks, addresses, tables, shares of processors, boot archives. */
+/* What the tool keeps and shows of hosts: places and locks, addresses, tables, shares of processors, boot
+ * archives. */
 #include "toolstack/lib/address.h"
 #include "toolstack/lib/blob.h"
 #include "toolstack/lib/boot_archive.h"

@@ -79,7 +79,8 @@ static void test_good(void **state)
     free(file);
 }
 
-/* What the builder reads stays, what follows (sections, debugging information) does not, and the rest is an image. */
+/* What the builder reads stays, what follows (sections, debugging information) does not, and the rest is an
+ * image. */
 static void test_boot_part(void **state)
 {
     static const char debugging[] = "debugging information";

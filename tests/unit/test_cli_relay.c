@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The relay between local sockets and a host's line, on a thread of its own; the test plays the host with the same
- * multiplexer. */
+/* The relay between local sockets and a host's line, on a thread of its own; the test plays the host with the
+ * same multiplexer. */
 #include "toolstack/lib/relay.h"
 #include "toolstack/link/mux.h"
 

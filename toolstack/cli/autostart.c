@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-int autostart_add(struct boot_archive *archive, struct domain_files *files, cJSON *config)
+/* Puts the domain and its files into the archive. 0, or -1 with a message. */
+static int autostart_add(struct boot_archive *archive, struct domain_files *files, cJSON *config)
 {
     char digest[DIGEST_TEXT];
 
@@ -22,7 +23,8 @@ int autostart_add(struct boot_archive *archive, struct domain_files *files, cJSO
     return boot_archive_add_domain(archive, config);
 }
 
-/* Adds the domain of one file, whose name no other may have. names: the names so far. 0, or -1 with a message. */
+/* Adds the domain of one file, whose name no other may have. names: the names so far. 0, or -1 with a
+ * message. */
 static int add_file(struct boot_archive *archive, char *file, cJSON *names)
 {
     static char *no_args[] = {NULL};

@@ -5,13 +5,9 @@
 
 #include "toolstack/cli/domain_config.h"
 
-/* Puts the domain and its files into the archive. 0, or -1 with a message. */
-struct boot_archive;
-int autostart_add(struct boot_archive *archive, struct domain_files *files, cJSON *config);
-
 /*
- * Writes the boot archive with this token and with the domains of count files (images or xl.cfg) to the open file fd.
- * 0, or -1 with a message.
+ * Writes the boot archive with this token and with the domains of count files (images or xl.cfg) to the open
+ * file fd. 0, or -1 with a message.
  */
 int autostart_write(int fd, const char *token, char *const *files, unsigned count);
 

@@ -85,7 +85,8 @@ static void apply_options(const struct domain_request *request, cJSON *config)
         json_set_number(config, "memory_kib", (request->guest.memory + KIB - 1) / KIB);
 }
 
-/* Opens the ramdisk: --root as an archive, or a file. -1: failed with a message; *fd is -1 when there is none. */
+/* Opens the ramdisk: --root as an archive, or a file. -1: failed with a message; *fd is -1 when there is
+ * none. */
 static int open_ramdisk(const struct domain_request *request, const cJSON *config, int *fd)
 {
     const char *path = json_text(config, "ramdisk", NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From what the user says of a domain (an image or an xl.cfg, and options) to the API's Config and its files. */
+/* From what the user says of a domain (an image or an xl.cfg, and options) to the API's Config and its files.
+ */
 #ifndef TOOLSTACK_CLI_DOMAIN_CONFIG_H
 #define TOOLSTACK_CLI_DOMAIN_CONFIG_H
 
@@ -28,8 +29,8 @@ struct domain_files {
 extern const struct argp domain_argp;
 
 /*
- * Makes the Config without `kernel` and `ramdisk` (which are given by files), and opens the files; checks that the
- * image is one, that its memory holds it and that its command line fits. NULL with a message.
+ * Makes the Config without `kernel` and `ramdisk` (which are given by files), and opens the files; checks
+ * that the image is one, that its memory holds it and that its command line fits. NULL with a message.
  */
 cJSON *domain_config(const struct domain_request *request, struct domain_files *files);
 

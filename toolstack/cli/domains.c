@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs that are one request for each domain: pause, unpause, shutdown, reboot, destroy, rename, sched, ... */
+/* Verbs that are one request for each domain: pause, unpause, shutdown, reboot, destroy, rename, sched, ...
+ */
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/verb.h"
 #include "toolstack/lib/json.h"

@@ -86,7 +86,8 @@ static cJSON *read_state(const struct host_place *place)
     return state != NULL ? state : json_object();
 }
 
-/* Finds the place, and removes what a crash left there. Whether a host runs; *failed: no such place, and said so. */
+/* Finds the place, and removes what a crash left there. Whether a host runs; *failed: no such place, and said
+ * so. */
 static bool find_running(struct host_place *place, const char *name, bool *failed)
 {
     int lock;

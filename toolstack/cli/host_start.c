@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coracle host start: takes the host's lock, makes its token and boot archive, leaves an agent (agent.h) in the
- * background with all of it, and asks the API until it answers: the question waits at the agent's socket.
+ * coracle host start: takes the host's lock, makes its token and boot archive, leaves an agent (agent.h) in
+ * the background with all of it, and asks the API until it answers: the question waits at the agent's socket.
  */
 #include "toolstack/cli/autostart.h"
 #include "toolstack/cli/host.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Media that boot through GRUB into the hypervisor, by BIOS and by UEFI. grub-mkrescue makes one from a directory:
- * boot/coracle.elf, boot/grub/grub.cfg and the menu's modules. The result is a hybrid: it boots as a CD and, written
- * byte by byte, as a disk or USB stick. It is made beside the output under another name and moved there when it is
- * whole.
+ * Media that boot through GRUB into the hypervisor, by BIOS and by UEFI. grub-mkrescue makes one from a
+ * directory: boot/coracle.elf, boot/grub/grub.cfg and the menu's modules. The result is a hybrid: it boots as
+ * a CD and, written byte by byte, as a disk or USB stick. It is made beside the output under another name and
+ * moved there when it is whole.
  */
 #ifndef TOOLSTACK_CLI_MEDIUM_H
 #define TOOLSTACK_CLI_MEDIUM_H
@@ -26,7 +26,8 @@ int medium_check_tools(void);
 /* Puts hypervisor and menu into boot/, which exists. 0, or -1 with a message. */
 int medium_fill(const struct stage *stage, const char *menu);
 
-/* Has fill (0, or -1 with a message) put all files into a stage, and makes the medium of them. An exit code. */
+/* Has fill (0, or -1 with a message) put all files into a stage, and makes the medium of them. An exit code.
+ */
 int medium_write(const char *output, int (*fill)(const struct stage *stage, void *context), void *context);
 
 #endif

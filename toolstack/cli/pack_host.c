@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* coracle pack --autostart: a medium that boots into the hypervisor and the control domain, and starts domains. */
+/* coracle pack --autostart: a medium that boots into the hypervisor and the control domain, and starts
+ * domains. */
 #include "toolstack/cli/autostart.h"
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/medium.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coracle run --via-host: a host for this run alone. Its boot archive holds the image; a second thread creates the
- * domain paused, attaches to its console, hands that to the pump (pump.h), lets the domain run and waits for its end,
- * while the pump carries the console's bytes from the first on.
+ * coracle run --via-host: a host for this run alone. Its boot archive holds the image; a second thread
+ * creates the domain paused, attaches to its console, hands that to the pump (pump.h), lets the domain run
+ * and waits for its end, while the pump carries the console's bytes from the first on.
  *
  *   stdin, stdout <-> pump <-> console -----+
  *                     create, wait, destroy +--> relay's thread <--> COM2 <--> control domain

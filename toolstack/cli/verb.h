@@ -8,7 +8,8 @@
 #include <argp.h>
 #include <stdbool.h>
 
-/* Options and what else stands on the command line. Set least and most before; the rest starts as all zero. */
+/* Options and what else stands on the command line. Set least and most before; the rest starts as all zero.
+ */
 struct host_request {
     unsigned least, most; /* so many words are expected; most 0: any number */
     const char *expected; /* what the words are, for messages */
@@ -19,7 +20,8 @@ struct host_request {
     unsigned nr_words;
 };
 
-/* argp's children; their input is a struct host_request. The first takes --host, --token-file and the words. */
+/* argp's children; their input is a struct host_request. The first takes --host, --token-file and the words.
+ */
 extern const struct argp host_argp;
 extern const struct argp json_argp;
 
@@ -27,8 +29,8 @@ extern const struct argp json_argp;
 struct client *open_host(const struct host_request *request);
 
 /*
- * Parses argv with host_argp, with json_argp if wanted, and with nothing else. args_doc and doc are argp's. Ends the
- * process on bad usage.
+ * Parses argv with host_argp, with json_argp if wanted, and with nothing else. args_doc and doc are argp's.
+ * Ends the process on bad usage.
  */
 void parse_host_request(struct host_request *request, int argc, char **argv, bool with_json,
                         const char *args_doc, const char *doc);

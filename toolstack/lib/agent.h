@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host's agent: the process in the background that owns QEMU, keeps its logs and serves its API socket (relay.h). It
- * lives as long as the machine, and the machine as long as it.
+ * A host's agent: the process in the background that owns QEMU, keeps its logs and serves its API socket
+ * (relay.h). It lives as long as the machine, and the machine as long as it.
  */
 #ifndef TOOLSTACK_LIB_AGENT_H
 #define TOOLSTACK_LIB_AGENT_H
@@ -20,8 +20,8 @@ struct agent_setup {
 };
 
 /*
- * Starts the agent. Its process id, or -1 with a message. It ends when QEMU has ended, and ends QEMU on SIGTERM; what
- * went wrong is in agent.log then.
+ * Starts the agent. Its process id, or -1 with a message. It ends when QEMU has ended, and ends QEMU on
+ * SIGTERM; what went wrong is in agent.log then.
  */
 pid_t agent_start(const struct agent_setup *setup);
 

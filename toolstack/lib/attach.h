@@ -16,9 +16,10 @@ enum attach_end {
 };
 
 /*
- * Carries bytes between stdin, stdout and the connected console until one of these ends. A terminal is taken (every key
- * goes to the domain but for the escape) and given back; from other input all bytes are sent as they are, and its end
- * only ends that direction. first: what came from the console already. console stays the caller's.
+ * Carries bytes between stdin, stdout and the connected console until one of these ends. A terminal is taken
+ * (every key goes to the domain but for the escape) and given back; from other input all bytes are sent as
+ * they are, and its end only ends that direction. first: what came from the console already. console stays
+ * the caller's.
  */
 enum attach_end attach_console(int console, const struct text *first);
 

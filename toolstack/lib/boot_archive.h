@@ -17,8 +17,8 @@ struct boot_archive;
 struct boot_archive *boot_archive_begin(int fd, const char *token);
 
 /*
- * Adds the content of the open file as an image, once for each content; digest (DIGEST_TEXT bytes) is its name then.
- * what: what messages call it. 0, or -1 with a message.
+ * Adds the content of the open file as an image, once for each content; digest (DIGEST_TEXT bytes) is its
+ * name then. what: what messages call it. 0, or -1 with a message.
  */
 int boot_archive_add_image(struct boot_archive *archive, int fd, const char *what, char *digest);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host's API for the tool's verbs (toolstack/control/openapi.json): requests and answers over a local socket, or over
- * a serial line, whose multiplexer then runs on a thread of this process. Not for several threads at once.
+ * A host's API for the tool's verbs (toolstack/control/openapi.json): requests and answers over a local
+ * socket, or over a serial line, whose multiplexer then runs on a thread of this process. Not for several
+ * threads at once.
  */
 #ifndef TOOLSTACK_LIB_CLIENT_H
 #define TOOLSTACK_LIB_CLIENT_H
@@ -20,8 +21,9 @@
 struct client;
 
 /*
- * address: see address.h. token_file: NULL, or the file that holds the token; else it is the local host's own,
- * $CORACLE_TOKEN, or the file `token` beside the socket. NULL with a message: a bad address, no such host, no token.
+ * address: see address.h. token_file: NULL, or the file that holds the token; else it is the local host's
+ * own, $CORACLE_TOKEN, or the file `token` beside the socket. NULL with a message: a bad address, no such
+ * host, no token.
  */
 struct client *client_open(const char *address, const char *token_file);
 /* The same for a socket of this process (connector.h). */
@@ -53,18 +55,20 @@ void answer_free(struct answer *answer);
 int answer_check(const struct client *client, const struct answer *answer);
 
 /*
- * Request and check: 0, or -1 with a message. *json, if wanted, is then the answer (NULL when it has no body), for
- * cJSON_Delete.
+ * Request and check: 0, or -1 with a message. *json, if wanted, is then the answer (NULL when it has no
+ * body), for cJSON_Delete.
  */
 int client_call(struct client *client, const char *method, const char *path, const cJSON *body, cJSON **json);
 
-/* For the next requests: gives up after so many seconds; 0 is for ever, as for requests that wait for an event. */
+/* For the next requests: gives up after so many seconds; 0 is for ever, as for requests that wait for an
+ * event. */
 void client_set_timeout(struct client *client, unsigned seconds);
 
 /* While *quiet is true, what goes wrong with the connection is not worth a message. */
 void client_set_quiet(struct client *client, const atomic_bool *quiet);
 
-/* Calls each piece of the answer as it comes, to its end; sink returns false to stop. 0, or -1 with a message. */
+/* Calls each piece of the answer as it comes, to its end; sink returns false to stop. 0, or -1 with a
+ * message. */
 int client_stream(struct client *client, const char *path,
                   bool (*sink)(void *context, const char *bytes, size_t length), void *context);
 
@@ -72,8 +76,8 @@ int client_stream(struct client *client, const char *path,
 int client_put(struct client *client, const char *path, int fd);
 
 /*
- * Turns a connection into a domain's console (GET path, Upgrade). A stream socket, blocking, or -1 with a message. What
- * the host has sent already is added to first.
+ * Turns a connection into a domain's console (GET path, Upgrade). A stream socket, blocking, or -1 with a
+ * message. What the host has sent already is added to first.
  */
 int client_attach(struct client *client, const char *path, struct text *first);
 

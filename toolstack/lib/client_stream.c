@@ -122,7 +122,8 @@ static bool ask(const struct client *client, int fd, const char *path)
     return sent;
 }
 
-/* Reads the answer. True when the connection now is the console; the bytes behind the headers are in first. */
+/* Reads the answer. True when the connection now is the console; the bytes behind the headers are in first.
+ */
 static bool read_answer(const struct client *client, int fd, struct text *first)
 {
     static const http_parser_settings settings = {

@@ -26,8 +26,8 @@ struct text {
     size_t size;
 };
 
-/* Adds the string, the bytes, the single character, or the formatted text at the end. Exit the process when memory is
- * out. */
+/* Adds the string, the bytes, the single character, or the formatted text at the end. Exit the process when
+ * memory is out. */
 void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const char *bytes, size_t length);
 void text_add_char(struct text *text, char c);

@@ -27,9 +27,11 @@ struct serial_line {
     pthread_t thread;
 };
 
-/* Serves the open descriptor fd (made non-blocking here), which stays the caller's. 0, or -1 with a message. */
+/* Serves the open descriptor fd (made non-blocking here), which stays the caller's. 0, or -1 with a message.
+ */
 int serial_serve(struct serial_line *line, int fd);
-/* Opens the device at path, raw, 115200 baud, for this process alone, and serves it. 0, or -1 with a message. */
+/* Opens the device at path, raw, 115200 baud, for this process alone, and serves it. 0, or -1 with a message.
+ */
 int serial_open(struct serial_line *line, const char *path);
 /* Ends the thread and all connections. */
 void serial_close(struct serial_line *line);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host in QEMU: the hypervisor, the control domain and its boot archive. COM1 carries what hypervisor and control
- * domain say, COM2 is the control domain's line to the tool (toolstack/link/mux.h).
+ * A host in QEMU: the hypervisor, the control domain and its boot archive. COM1 carries what hypervisor and
+ * control domain say, COM2 is the control domain's line to the tool (toolstack/link/mux.h).
  */
 #ifndef TOOLSTACK_LIB_HOST_MACHINE_H
 #define TOOLSTACK_LIB_HOST_MACHINE_H
@@ -20,8 +20,8 @@ struct host_machine {
 };
 
 /*
- * The control domain's own memory in bytes: for itself, its boot archive of archive_size bytes, and images that come
- * later, an eighth of the machine.
+ * The control domain's own memory in bytes: for itself, its boot archive of archive_size bytes, and images
+ * that come later, an eighth of the machine.
  */
 uint64_t host_control_memory(uint64_t memory, uint64_t archive_size);
 
@@ -31,13 +31,14 @@ int host_check_memory(uint64_t memory, uint64_t archive_size);
 /* The least memory of a machine that is a host for one domain of that memory, in bytes. */
 uint64_t host_machine_memory(uint64_t domain_memory, uint64_t archive_size);
 
-/* Opens the files of hypervisor and control domain. 0, or -1 with a message. Close all with host_machine_close. */
+/* Opens the files of hypervisor and control domain. 0, or -1 with a message. Close all with
+ * host_machine_close. */
 int host_machine_open(struct host_machine *machine, const char *hypervisor, const char *control);
 void host_machine_close(struct host_machine *machine);
 
 /*
- * Starts QEMU with the two serial lines on these sockets and what QEMU itself says on errors. Its process id, or -1
- * with a message. The caller closes the three.
+ * Starts QEMU with the two serial lines on these sockets and what QEMU itself says on errors. Its process id,
+ * or -1 with a message. The caller closes the three.
  */
 pid_t host_machine_start(const struct host_machine *machine, int com1, int com2, int errors);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a local host lives: a directory of its user alone, $XDG_RUNTIME_DIR/coracle/NAME or, without that variable,
- * /tmp/coracle-UID/NAME:
+ * Where a local host lives: a directory of its user alone, $XDG_RUNTIME_DIR/coracle/NAME or, without that
+ * variable, /tmp/coracle-UID/NAME:
  *
- *     lock           locked (F_OFD_SETLK) by the host's agent for as long as it lives: whoever can lock it knows that the rest is
- *                    of the past. Never removed.
+ *     lock           locked (F_OFD_SETLK) by the host's agent for as long as it lives: whoever can lock it
+ *                    knows that the rest is of the past. Never removed.
  *     api.sock       the API
  *     token          what requests must carry
  *     host.json      pid of the agent, machine
- *     console.log    what hypervisor and control domain say; console.log.1 what they said before
+ *     console.log    what hypervisor and control domain say; console.log.1: what they said before
  *     agent.log      what the agent and QEMU have to say
- *     images/DIGEST  the path of the file that an image was made from, as a symbolic link
+ *     images/DIGEST  where an image was made from: a symbolic link to that file
  */
 #ifndef TOOLSTACK_LIB_HOST_PLACE_H
 #define TOOLSTACK_LIB_HOST_PLACE_H
@@ -26,7 +26,8 @@ struct host_place {
     char directory[PATH_MAX];
 };
 
-/* Finds the place of a host of that name. 0, or -1 with a message (a bad name, a directory of somebody else). */
+/* Finds the place of a host of that name. 0, or -1 with a message (a bad name, a directory of somebody else).
+ */
 int host_place(struct host_place *place, const char *name);
 
 /* Makes the directory. 0, or -1 with a message. */
@@ -42,8 +43,8 @@ char *host_read(const struct host_place *place, const char *file);
 int host_write(const struct host_place *place, const char *file, const char *content);
 
 /*
- * Takes the host's lock: a descriptor that holds it until it is closed in all processes; -1 when somebody else holds
- * it, -2 with a message on any other failure.
+ * Takes the host's lock: a descriptor that holds it until it is closed in all processes; -1 when somebody
+ * else holds it, -2 with a message on any other failure.
  */
 int host_lock(const struct host_place *place);
 

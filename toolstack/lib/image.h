@@ -25,8 +25,9 @@ int image_open(struct image *image, const char *path);
 void image_close(struct image *image);
 
 /*
- * A new file in memory with what the domain builder reads of the image, or with all of it if that cannot be told: no
- * symbols, no debugging information. The same content always gives the same file. Its descriptor, or -1 with a message.
+ * A new file in memory with what the domain builder reads of the image, or with all of it if that cannot be
+ * told: no symbols, no debugging information. The same content always gives the same file. Its descriptor, or
+ * -1 with a message.
  */
 int image_boot_part(const struct image *image);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading answers of the API (cJSON does the work): members by name, with what stands in when one is missing. */
+/* Reading answers of the API (cJSON does the work): members by name, with what stands in when one is missing.
+ */
 #ifndef TOOLSTACK_LIB_JSON_H
 #define TOOLSTACK_LIB_JSON_H
 

@@ -23,10 +23,10 @@ struct pump {
     unsigned timeout; /* seconds, 0: none */
     struct machine_log *log;
     /*
-     * The console of a domain that ends before its machine. NULL for a machine's own line. com1 then is a pipe over which
-     * the number of the console's descriptor comes (an int; the pump closes neither), or nothing if there will be none;
-     * console_ended is called when the console has come to its end, unless the machine is over already, and QEMU is
-     * killed afterwards.
+     * The console of a domain that ends before its machine. NULL for a machine's own line. com1 then is a
+     * pipe over which the number of the console's descriptor comes (an int; the pump closes neither), or
+     * nothing if there will be none; console_ended is called when the console has come to its end, unless the
+     * machine is over already, and QEMU is killed afterwards.
      */
     void (*console_ended)(void *context);
     void *context;

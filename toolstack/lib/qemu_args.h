@@ -16,7 +16,8 @@ struct qemu_args {
     unsigned count;
 };
 
-/* Adds QEMU's name and what all machines have in common: a PC without devices that ends when it would reboot. */
+/* Adds QEMU's name and what all machines have in common: a PC without devices that ends when it would reboot.
+ */
 void qemu_add_machine(struct qemu_args *arguments, const char *cpu, bool kvm);
 
 /* Adds an argument: a copy of string, a text that is taken over, a number between two strings. */

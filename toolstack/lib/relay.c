@@ -307,7 +307,8 @@ static void line_ready(struct watch *watch, uint32_t events)
         line_is_lost(relay);
 }
 
-/* Whether the client belongs to this user, or to root: a socket without a place in the file system has no mode. */
+/* Whether the client belongs to this user, or to root: a socket without a place in the file system has no
+ * mode. */
 static bool is_friend(int fd)
 {
     struct ucred peer;

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Makes the symbolic link images/NAME of the local host point to target. It is a convenience: failures are silent. */
+/* Makes the symbolic link images/NAME of the local host point to target. It is a convenience: failures are
+ * silent. */
 static void note(const struct client *client, const char *prefix, const char *name, const char *target)
 {
     const struct host_place *place = client_place(client);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How much of the processors each domain uses, from two looks at a host, or from one since the domain's creation. */
+/* How much of the processors each domain uses, from two looks at a host, or from one since the domain's
+ * creation. */
 #ifndef TOOLSTACK_LIB_USAGE_H
 #define TOOLSTACK_LIB_USAGE_H
 
@@ -20,7 +21,8 @@ struct usage {
     struct usage_domain *domains; /* the hungriest first */
 };
 
-/* Takes over list. host is the answer to GET /v1/host of the same moment; before: an earlier usage, or NULL. */
+/* Takes over list. host is the answer to GET /v1/host of the same moment; before: an earlier usage, or NULL.
+ */
 void usage_compute(struct usage *usage, const cJSON *host, cJSON *list, const struct usage *before);
 void usage_free(struct usage *usage);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors and who is called when one is ready: epoll, one event at a time, so that whoever is called may remove
- * and free any watch, its own too. One thread for each struct watches.
+ * Descriptors and who is called when one is ready: epoll, one event at a time, so that whoever is called may
+ * remove and free any watch, its own too. One thread for each struct watches.
  */
 #ifndef TOOLSTACK_LIB_WATCH_H
 #define TOOLSTACK_LIB_WATCH_H
