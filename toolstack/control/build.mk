@@ -40,6 +40,7 @@ $(CONTROL_TEST_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS
 
 $(CONTROL_TEST): $(CONTROL_TEST_OBJ) $(CONTROL_OBJ) $(CONTROL_LIBS) $(CORACLE_CC) $(SYSROOT_READY)
 	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CORACLE_CC) -o $@ $(CONTROL_TEST_OBJ) $(filter-out %/control/main.o,$(CONTROL_OBJ)) $(CONTROL_LIBS)
 
 -include $(CONTROL_TEST_OBJ:.o=.d)
