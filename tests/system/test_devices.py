@@ -35,6 +35,8 @@ MACHINES = {
                         card='virtio-net-pci,vectors=0,disable-modern=on', card_driver='virtio-net', cpus=2),
     'virtio-small': dict(disk='virtio-blk-pci,queue-size=8,logical_block_size=4096,physical_block_size=4096',
                          disk_driver='virtio-blk', cpu='Opteron_G1'),
+    'e1000': dict(card='e1000', card_driver='e1000', disk='virtio-blk-pci,vectors=0', disk_driver='virtio-blk'),
+    'e1000e': dict(card='e1000e', card_driver='e1000', qemu=['-M', 'q35'], cpus=2),
     'virtio-read-only': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', drive=',readonly=on'),
 }
 

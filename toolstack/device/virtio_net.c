@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "coracle/mem.h"
+#include "toolstack/device/buffers.h"
 #include "toolstack/device/drivers.h"
 #include "toolstack/device/netdev.h"
 #include "toolstack/device/virtio.h"
@@ -38,18 +39,9 @@ struct header {
 };
 _Static_assert(sizeof(struct header) == HEADER_LONG, "virtio 1.1, 5.1.6");
 
-/* Half a page for each buffer: the header, then the frame, whose IP header lies on a multiple of 4. */
-#define BUFFER_SIZE    2048u
-#define FRAME_OFFSET   66u
-#define BUFFERS        128u
-#define BUFFERS_A_PAGE (COR_PAGE_SIZE / BUFFER_SIZE)
-#define SLOTS          (COR_PAGE_SIZE / 16) /* headers of packets to send, 16 bytes each */
-#define MTU_DEFAULT    1500u
-
-struct buffer {
-    char *memory;
-    uint64_t address;
-};
+#define BUFFERS     128u
+#define SLOTS       (COR_PAGE_SIZE / 16) /* headers of packets to send, 16 bytes each */
+#define MTU_DEFAULT 1500u
 
 struct slot {
     struct net_packet *packet;
@@ -62,7 +54,7 @@ struct virtio_net {
     struct virtio virtio;
     struct virtqueue receive, send;
     unsigned header_length;
-    struct buffer buffers[BUFFERS];
+    struct net_buffer buffers[BUFFERS];
     unsigned nr_buffers;
     char *headers; /* a page of SLOTS */
     uint64_t headers_address;
@@ -70,24 +62,24 @@ struct virtio_net {
     bool full; /* the client was refused */
 };
 
-static bool offer(struct virtio_net *n, struct buffer *buffer)
+static bool offer(struct virtio_net *n, struct net_buffer *buffer)
 {
     const struct dma_segment segments[] = {{buffer->address, n->header_length},
-                                           {buffer->address + FRAME_OFFSET, BUFFER_SIZE - FRAME_OFFSET}};
+                                           {buffer->address + NET_BUFFER_FRAME, NET_BUFFER_ROOM}};
 
     return virtqueue_add(&n->receive, segments, 0, 2, buffer) == 0;
 }
 
-static void receive_one(struct virtio_net *n, const struct buffer *buffer, uint32_t written)
+static void receive_one(struct virtio_net *n, const struct net_buffer *buffer, uint32_t written)
 {
     const struct header *h = (const struct header *)buffer->memory;
-    struct net_frame frame = {.data = buffer->memory + FRAME_OFFSET,
-                              .address = buffer->address + FRAME_OFFSET,
+    struct net_frame frame = {.data = buffer->memory + NET_BUFFER_FRAME,
+                              .address = buffer->address + NET_BUFFER_FRAME,
                               .length = written - n->header_length,
                               .checksum_good = (n->virtio.features & F_GUEST_CSUM) &&
                                                (h->flags & (NEEDS_CSUM | DATA_VALID))};
 
-    if (written < n->header_length + 14u || frame.length > BUFFER_SIZE - FRAME_OFFSET) {
+    if (written < n->header_length + 14u || frame.length > NET_BUFFER_ROOM) {
         n->dev.counters.rx_errors++;
     } else {
         netdev_receive(&n->dev, &frame);
@@ -98,7 +90,7 @@ static void receive_one(struct virtio_net *n, const struct buffer *buffer, uint3
 static void handle_receive(struct virtqueue *queue)
 {
     struct virtio_net *n = (struct virtio_net *)((char *)queue - offsetof(struct virtio_net, receive));
-    struct buffer *buffer;
+    struct net_buffer *buffer;
     uint32_t written;
 
     n->dev.counters.interrupts++;
@@ -200,9 +192,7 @@ static void changed(struct virtio *v)
 
 static void release_memory(struct virtio_net *n)
 {
-    for (unsigned i = 0; i < n->nr_buffers; i += BUFFERS_A_PAGE) {
-        dma_free(n->buffers[i].memory, COR_PAGE_SIZE);
-    }
+    net_buffers_free(n->buffers, n->nr_buffers);
     n->nr_buffers = 0;
     dma_free(n->headers, COR_PAGE_SIZE);
     n->headers = NULL;
@@ -225,7 +215,7 @@ static void close(struct netdev *dev)
 
 static int make_buffers(struct virtio_net *n)
 {
-    unsigned wanted = n->receive.size / 2 < BUFFERS ? n->receive.size / 2 : BUFFERS;
+    unsigned wanted = n->receive.size / 2 < BUFFERS ? (n->receive.size / 2) & ~1u : BUFFERS;
 
     n->headers = dma_alloc(COR_PAGE_SIZE, 64, &n->headers_address);
     if (!n->headers) {
@@ -236,17 +226,10 @@ static int make_buffers(struct virtio_net *n)
         n->slots[i] = (struct slot){.next = n->free};
         n->free = &n->slots[i];
     }
-    while (n->nr_buffers < wanted) {
-        uint64_t address;
-        char *page = dma_alloc(COR_PAGE_SIZE, 64, &address);
-
-        if (!page) {
-            return -ENOMEM;
-        }
-        for (unsigned i = 0; i < BUFFERS_A_PAGE; i++) {
-            n->buffers[n->nr_buffers++] = (struct buffer){page + i * BUFFER_SIZE, address + i * BUFFER_SIZE};
-        }
+    if (!net_buffers_make(n->buffers, wanted, 64)) {
+        return -ENOMEM;
     }
+    n->nr_buffers = wanted;
     return 0;
 }
 
@@ -297,7 +280,7 @@ static void describe(struct virtio_net *n)
         memcpy(dev->mac, (const uint8_t[]){2, 0, 0, 0, n->pci.bus, n->pci.devfn}, sizeof(dev->mac));
     }
     dev->mtu = v->features & F_MTU ? (uint16_t)virtio_config(v, CFG_MTU, 2) : MTU_DEFAULT;
-    if (dev->mtu > BUFFER_SIZE - FRAME_OFFSET - 18) {
+    if (dev->mtu > NET_BUFFER_ROOM - 18) {
         dev->mtu = MTU_DEFAULT;
     }
     dev->offloads = (v->features & F_CSUM ? NETDEV_TX_CHECKSUM : 0) |

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A network card on QEMU's user network: ARP and ICMP with the gateway 10.0.2.2. */
+/* A network card on QEMU's user network: ARP, DHCP and ICMP with the gateway 10.0.2.2. */
 #include "tests/system/device/test.h"
 #include <errno.h>
 #include <stdio.h>
@@ -9,18 +9,20 @@
 
 #define PINGS   200u
 #define PAYLOAD 1400u
+#define DHCP    300u
 
 struct packet {
     struct net_packet packet;
     struct dma_segment segments[8];
     char data[2048];
+    bool checksum; /* of what follows the IP header: the card's affair */
     volatile bool done;
     int error;
 };
 
 static const uint8_t gateway_ip[4] = {10, 0, 2, 2}, own_ip[4] = {10, 0, 2, 15};
 static uint8_t gateway_mac[6];
-static volatile bool arp_answered, ping_answered, writable, link_told;
+static volatile bool arp_answered, ping_answered, dhcp_answered, writable, link_told;
 static unsigned answers, wrong;
 static uint16_t expected;
 
@@ -64,6 +66,8 @@ static void receive(void *argument, const struct net_frame *frame)
         }
         answers++;
         ping_answered = true;
+    } else if (p[12] == 8 && p[13] == 0 && p[23] == 17 && frame->length > 42 + 240 && p[37] == 68) {
+        dhcp_answered = memcmp(p + 42 + 16, own_ip, 4) == 0 && memcmp(p + 42 + 4, "CORA", 4) == 0;
     }
 }
 
@@ -106,6 +110,9 @@ static int send(struct netdev *dev, struct packet *p, unsigned length, unsigned 
     p->done = false;
     p->packet =
         (struct net_packet){.segments = p->segments, .nr_segments = n, .length = length, .done = sent};
+    p->packet.checksum = p->checksum;
+    p->packet.checksum_start = 34;
+    p->packet.checksum_offset = 6; /* UDP's */
     return netdev_send(dev, &p->packet);
 }
 
@@ -129,6 +136,43 @@ static bool arp(struct netdev *dev, struct packet *p)
     memcpy(p->data + 38, gateway_ip, 4);
     arp_answered = false;
     return send(dev, p, 60, 2048) == 0 && wait_for(&arp_answered, 20);
+}
+
+/* DHCP's discovery, answered with our address; the card finishes its UDP checksum, if it can. */
+static bool discover(struct netdev *dev, struct packet *p)
+{
+    static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, any[4] = {0};
+    static const char magic[] = {0x63, (char)0x82, 0x53, 0x63, 53, 1, 1, (char)0xff};
+    char *ip = p->data + 14, *udp = p->data + 34, *bootp = p->data + 42;
+    uint8_t pseudo[12] = {0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 17, (8 + DHCP) >> 8, (8 + DHCP) & 0xff};
+    bool good;
+
+    ethernet(dev, p, all, 0x0800);
+    ip[0] = 0x45;
+    put16(ip + 2, 28 + DHCP);
+    ip[8] = 64;
+    ip[9] = 17;
+    memcpy(ip + 12, any, 4);
+    memset(ip + 16, 0xff, 4);
+    put16(ip + 10, sum(ip, 20));
+    put16(udp, 68);
+    put16(udp + 2, 67);
+    put16(udp + 4, 8 + DHCP);
+    bootp[0] = 1;
+    bootp[1] = 1;
+    bootp[2] = 6;
+    memcpy(bootp + 4, "CORA", 4);
+    memcpy(bootp + 28, dev->mac, 6);
+    memcpy(bootp + 236, magic, sizeof(magic));
+    put16(udp + 6, ~sum(pseudo, 12) & 0xffff);
+    p->checksum = dev->offloads & NETDEV_TX_CHECKSUM;
+    if (!p->checksum) {
+        put16(udp + 6, sum(udp, 8 + DHCP));
+    }
+    dhcp_answered = false;
+    good = send(dev, p, 42 + DHCP, 2048) == 0 && wait_for(&dhcp_answered, 20);
+    p->checksum = false;
+    return good;
 }
 
 static bool ping(struct netdev *dev, struct packet *p, unsigned sequence, unsigned piece)
@@ -204,6 +248,7 @@ static void test_open(struct netdev *dev, struct packet *p, const char *round)
     check(netdev_open(dev, &client, NULL) == -EBUSY, "%s: it has a client, %s", dev->name, round);
     check(dev->link_up || wait_for(&link_told, 20), "%s: link, %s", dev->name, round);
     check(arp(dev, p), "%s: the gateway answers ARP, %s", dev->name, round);
+    check(discover(dev, p), "%s: DHCP offers an address, %s", dev->name, round);
     for (unsigned i = 0; i < PINGS && good; i++) {
         good = ping(dev, p, i, i % 2 ? 2048 : 300);
     }

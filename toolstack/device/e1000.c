@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Intel's gigabit cards with the 8254x's registers: 82540EM and 82545EM (8254x software developer's manual),
+ * and the 82574L (its datasheet), which takes the same descriptors. One ring each way.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coracle/clock.h"
+#include "toolstack/device/buffers.h"
+#include "toolstack/device/drivers.h"
+#include "toolstack/device/netdev.h"
+#include "toolstack/device/pirq.h"
+
+#define INTEL 0x8086u
+
+enum {
+    CTRL = 0x0000,
+    STATUS = 0x0008,
+    ICR = 0x00c0,
+    ITR = 0x00c4,
+    IMS = 0x00d0,
+    IMC = 0x00d8,
+    RCTL = 0x0100,
+    TCTL = 0x0400,
+    TIPG = 0x0410,
+    RDBAL = 0x2800,
+    RDBAH = 0x2804,
+    RDLEN = 0x2808,
+    RDH = 0x2810,
+    RDT = 0x2818,
+    TDBAL = 0x3800,
+    TDBAH = 0x3804,
+    TDLEN = 0x3808,
+    TDH = 0x3810,
+    TDT = 0x3818,
+    CRCERRS = 0x4000,
+    MPC = 0x4010, /* missed packets: no buffer */
+    RXCSUM = 0x5000,
+    MTA = 0x5200, /* 128 words */
+    RAL = 0x5400,
+    RAH = 0x5404,
+    REGISTERS = 0x10000
+};
+
+#define CTRL_ASDE      (1u << 5)
+#define CTRL_SLU       (1u << 6)
+#define CTRL_RST       (1u << 26)
+#define STATUS_LU      (1u << 1)
+#define CAUSE_TXDW     (1u << 0)
+#define CAUSE_LSC      (1u << 2)
+#define CAUSE_RXDMT0   (1u << 4)
+#define CAUSE_RXO      (1u << 6)
+#define CAUSE_RXT0     (1u << 7)
+#define CAUSES         (CAUSE_TXDW | CAUSE_LSC | CAUSE_RXDMT0 | CAUSE_RXO | CAUSE_RXT0)
+#define RCTL_EN        (1u << 1)
+#define RCTL_UPE       (1u << 3) /* promiscuous: unicast, multicast */
+#define RCTL_MPE       (1u << 4)
+#define RCTL_BAM       (1u << 15)
+#define RCTL_SECRC     (1u << 26)
+#define TCTL_DEFAULT   (1u << 1 | 1u << 3 | 0x0fu << 4 | 0x40u << 12) /* on, padding, collisions: full duplex */
+#define TIPG_DEFAULT   (10u | 10u << 10 | 10u << 20)
+#define RXCSUM_DEFAULT (1u << 8 | 1u << 9)
+#define RAH_AV         (1u << 31)
+#define ITR_DEFAULT    196u /* units of 256 ns: at most 20,000 a second */
+
+#define RX_DONE   0x01u /* status of a received frame */
+#define RX_END    0x02u
+#define RX_IXSM   0x04u /* checksums were not looked at */
+#define RX_TCPCS  0x20u
+#define RX_BAD    0x97u /* errors: CRC, symbol, sequence, carrier, data */
+#define RX_BAD_L4 0x60u
+
+#define TX_EOP     (1u << 24) /* command, of a data descriptor */
+#define TX_IFCS    (1u << 25)
+#define TX_RS      (1u << 27)
+#define TX_DEXT    (1u << 29)
+#define TX_DATA    (1u << 20)
+#define TX_DONE    0x1u
+#define POPTS_TXSM (1u << 9) /* in the last word: do the TCP or UDP checksum */
+
+#define RX_RING 128u
+#define TX_RING 256u
+#define WAIT    1000000000ull /* ns, for a reset */
+
+struct descriptor {
+    uint64_t address;
+    uint32_t word2, word3; /* see the manual: they differ by direction and kind */
+};
+_Static_assert(sizeof(struct descriptor) == 16, "8254x manual, 3.2.3");
+
+struct e1000 {
+    struct netdev dev;
+    struct pci_device pci;
+    struct pirq pirq;
+    struct loop_task again;
+    volatile uint8_t *registers;
+    volatile struct descriptor *rx, *tx;
+    uint64_t rx_address, tx_address;
+    struct net_buffer buffers[RX_RING];
+    unsigned rx_next;
+    struct net_packet *packets[TX_RING]; /* at a packet's last descriptor */
+    unsigned tx_next, tx_clean;          /* where the next goes; the oldest that is not over */
+    bool full;
+};
+
+static uint32_t get(const struct e1000 *e, unsigned reg)
+{
+    return *(volatile uint32_t *)(e->registers + reg);
+}
+
+static void put(const struct e1000 *e, unsigned reg, uint32_t value)
+{
+    *(volatile uint32_t *)(e->registers + reg) = value;
+}
+
+/* Stops everything, and waits until the card has read its address again. */
+static int reset(const struct e1000 *e)
+{
+    uint64_t end = cor_monotonic_ns() + WAIT;
+    uint32_t ctrl;
+
+    put(e, IMC, ~0u);
+    put(e, RCTL, 0);
+    put(e, TCTL, 0);
+    put(e, CTRL, get(e, CTRL) | CTRL_RST);
+    do {
+        ctrl = get(e, CTRL);
+    } while (ctrl != ~0u && ((ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV)) && cor_monotonic_ns() < end);
+    put(e, IMC, ~0u);
+    (void)get(e, ICR);
+    return ctrl == ~0u ? -ENODEV : (ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV) ? -EIO : 0;
+}
+
+/* ---- receiving ---- */
+
+static void give(struct e1000 *e, unsigned at)
+{
+    e->rx[at].address = e->buffers[at].address + NET_BUFFER_FRAME;
+    e->rx[at].word2 = e->rx[at].word3 = 0;
+}
+
+static void receive_one(struct e1000 *e, unsigned at)
+{
+    uint32_t word3 = e->rx[at].word3, status = word3 & 0xff, errors = word3 >> 8 & 0xff;
+    struct net_frame frame = {.data = e->buffers[at].memory + NET_BUFFER_FRAME,
+                              .address = e->buffers[at].address + NET_BUFFER_FRAME,
+                              .length = e->rx[at].word2 & 0xffff};
+
+    frame.checksum_good = !(status & RX_IXSM) && (status & RX_TCPCS) && !(errors & RX_BAD_L4);
+    if (!(status & RX_END) || (errors & RX_BAD) || frame.length < 14 || frame.length > NET_BUFFER_ROOM) {
+        e->dev.counters.rx_errors++;
+    } else {
+        netdev_receive(&e->dev, &frame);
+    }
+}
+
+/* The client may close the card at any moment. True: there may be more. */
+static bool receive(struct e1000 *e)
+{
+    unsigned n = 0;
+
+    while (e->registers && n < RX_RING && (e->rx[e->rx_next].word3 & RX_DONE)) {
+        unsigned at = e->rx_next;
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        receive_one(e, at);
+        if (!e->registers) {
+            return false;
+        }
+        give(e, at);
+        e->rx_next = (at + 1) % RX_RING;
+        n++;
+    }
+    if (e->registers && n) {
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        put(e, RDT, (e->rx_next + RX_RING - 1) % RX_RING);
+    }
+    return n == RX_RING;
+}
+
+/* ---- sending ---- */
+
+static unsigned tx_room(const struct e1000 *e)
+{
+    return (e->tx_clean + TX_RING - e->tx_next - 1) % TX_RING;
+}
+
+static void add(struct e1000 *e, uint64_t address, uint32_t word2, uint32_t word3)
+{
+    volatile struct descriptor *d = &e->tx[e->tx_next];
+
+    d->address = address;
+    d->word2 = word2;
+    d->word3 = word3;
+    e->packets[e->tx_next] = NULL;
+    e->tx_next = (e->tx_next + 1) % TX_RING;
+}
+
+static int send(struct netdev *dev, struct net_packet *p)
+{
+    struct e1000 *e = (struct e1000 *)dev;
+    uint32_t options = p->checksum ? POPTS_TXSM : 0;
+
+    if (tx_room(e) < p->nr_segments + 1) {
+        e->full = true;
+        return -EAGAIN;
+    }
+    if (p->checksum) {
+        /* Context: where the sum begins and where it goes; it ends with the packet. */
+        uint64_t where =
+            (uint64_t)p->checksum_start << 32 | (uint64_t)(p->checksum_start + p->checksum_offset) << 40;
+
+        add(e, where, TX_DEXT, 0);
+    }
+    for (unsigned i = 0; i < p->nr_segments; i++) {
+        uint32_t command = TX_IFCS | TX_DEXT | TX_DATA | (i + 1 == p->nr_segments ? TX_EOP | TX_RS : 0);
+
+        add(e, p->segments[i].address, p->segments[i].length | command, options);
+    }
+    e->packets[(e->tx_next + TX_RING - 1) % TX_RING] = p;
+    dev->counters.tx_frames++;
+    dev->counters.tx_bytes += p->length;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    put(e, TDT, e->tx_next);
+    return 0;
+}
+
+/* Packets that are over, oldest first; what comes before a packet's last descriptor is its own. */
+static void clean(struct e1000 *e)
+{
+    unsigned at = e->tx_clean;
+
+    while (e->registers && at != e->tx_next) {
+        struct net_packet *p = e->packets[at];
+
+        if (p && !(e->tx[at].word3 & TX_DONE)) {
+            break;
+        }
+        at = (at + 1) % TX_RING;
+        if (p) {
+            e->packets[(at + TX_RING - 1) % TX_RING] = NULL;
+            e->tx_clean = at;
+            p->done(p, 0);
+        }
+    }
+    if (e->registers && e->full && tx_room(e) > NETDEV_SEGMENTS_MAX) {
+        e->full = false;
+        netdev_writable(&e->dev);
+    }
+}
+
+/* ---- interrupts, life ---- */
+
+static void work(struct e1000 *e)
+{
+    if (receive(e)) {
+        loop_post(&e->again);
+    }
+    clean(e);
+}
+
+static void work_again(struct loop_task *task)
+{
+    work((struct e1000 *)((char *)task - offsetof(struct e1000, again)));
+}
+
+static void interrupted(struct pirq *pirq)
+{
+    struct e1000 *e = (struct e1000 *)((char *)pirq - offsetof(struct e1000, pirq));
+    uint32_t cause = get(e, ICR);
+
+    if (cause == ~0u) {
+        netdev_fail(&e->dev, -ENODEV);
+        return;
+    }
+    e->dev.counters.interrupts += cause != 0;
+    if (cause & CAUSE_LSC) {
+        netdev_link(&e->dev, get(e, STATUS) & STATUS_LU);
+    }
+    if (cause && e->registers) {
+        work(e);
+    }
+}
+
+static void set_filter(struct netdev *dev, bool all)
+{
+    const struct e1000 *e = (const struct e1000 *)dev;
+
+    put(e, RCTL, RCTL_EN | RCTL_BAM | RCTL_MPE | RCTL_SECRC | (all ? RCTL_UPE : 0));
+}
+
+static void close(struct netdev *dev)
+{
+    struct e1000 *e = (struct e1000 *)dev;
+
+    if (e->registers) {
+        (void)reset(e);
+    }
+    pci_quiesce(&e->pci);
+    pirq_close(&e->pirq);
+    loop_cancel(&e->again);
+    pci_unmap(e->registers, REGISTERS);
+    e->registers = NULL;
+    for (; e->tx_clean != e->tx_next; e->tx_clean = (e->tx_clean + 1) % TX_RING) {
+        struct net_packet *p = e->packets[e->tx_clean];
+
+        if (p) {
+            dev->counters.tx_errors++;
+            p->done(p, -ENODEV);
+        }
+    }
+    dma_free((void *)e->rx, RX_RING * sizeof(*e->rx));
+    dma_free((void *)e->tx, TX_RING * sizeof(*e->tx));
+    e->rx = e->tx = NULL;
+    net_buffers_free(e->buffers, RX_RING);
+}
+
+static int make_rings(struct e1000 *e)
+{
+    e->rx_next = e->tx_next = e->tx_clean = 0;
+    e->full = false;
+    e->rx = dma_alloc(RX_RING * sizeof(*e->rx), 64, &e->rx_address);
+    e->tx = dma_alloc(TX_RING * sizeof(*e->tx), 64, &e->tx_address);
+    if (!e->rx || !e->tx || !net_buffers_make(e->buffers, RX_RING, 64)) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < RX_RING; i++) {
+        give(e, i);
+    }
+    return 0;
+}
+
+static void start_rings(struct e1000 *e)
+{
+    for (unsigned i = 0; i < 128; i++) {
+        put(e, MTA + i * 4, 0);
+    }
+    put(e, RDBAL, (uint32_t)e->rx_address);
+    put(e, RDBAH, (uint32_t)(e->rx_address >> 32));
+    put(e, RDLEN, RX_RING * sizeof(*e->rx));
+    put(e, RDH, 0);
+    put(e, TDBAL, (uint32_t)e->tx_address);
+    put(e, TDBAH, (uint32_t)(e->tx_address >> 32));
+    put(e, TDLEN, TX_RING * sizeof(*e->tx));
+    put(e, TDH, 0);
+    put(e, TDT, 0);
+    put(e, RXCSUM, RXCSUM_DEFAULT);
+    put(e, TIPG, TIPG_DEFAULT);
+    put(e, TCTL, TCTL_DEFAULT);
+    set_filter(&e->dev, false);
+    put(e, RDT, RX_RING - 1);
+    put(e, ITR, ITR_DEFAULT);
+    put(e, CTRL, get(e, CTRL) | CTRL_SLU | CTRL_ASDE);
+    put(e, IMS, CAUSES);
+}
+
+static int open(struct netdev *dev)
+{
+    struct e1000 *e = (struct e1000 *)dev;
+    int error;
+
+    pci_enable(&e->pci, true);
+    e->registers = pci_map(&e->pci, 0, 0, REGISTERS);
+    error = e->registers ? reset(e) : -ENODEV;
+    error = error ? error : make_rings(e);
+    if (!error) {
+        e->pirq.handle = interrupted;
+        error = pirq_open_any(&e->pirq, &e->pci);
+    }
+    if (error) {
+        close(dev);
+        return error;
+    }
+    start_rings(e);
+    netdev_link(dev, get(e, STATUS) & STATUS_LU);
+    return 0;
+}
+
+/* The card counts these and forgets them when they are read. */
+static void update_counters(struct netdev *dev)
+{
+    const struct e1000 *e = (const struct e1000 *)dev;
+
+    dev->counters.rx_errors += get(e, CRCERRS);
+    dev->counters.rx_dropped += get(e, MPC);
+}
+
+static const struct netdev_ops ops = {.open = open,
+                                      .close = close,
+                                      .send = send,
+                                      .set_promiscuous = set_filter,
+                                      .update_counters = update_counters};
+
+static bool is_ours(const struct pci_device *pci)
+{
+    static const uint16_t devices[] = {0x100e, 0x100f, 0x10d3};
+    unsigned i = 0;
+
+    while (i < sizeof(devices) / sizeof(devices[0]) && devices[i] != pci->device) {
+        i++;
+    }
+    return pci->vendor == INTEL && i < sizeof(devices) / sizeof(devices[0]);
+}
+
+int e1000_start(const struct pci_device *pci)
+{
+    struct e1000 *e;
+    int error;
+
+    if (!is_ours(pci)) {
+        return -ENOTSUP;
+    }
+    e = calloc(1, sizeof(*e));
+    if (!e) {
+        return -ENOMEM;
+    }
+    e->pci = *pci;
+    e->again.run = work_again;
+    pci_enable(pci, false);
+    e->registers = pci_map(pci, 0, 0, REGISTERS);
+    error = e->registers ? reset(e) : -ENODEV;
+    if (!error) {
+        uint32_t low = get(e, RAL), high = get(e, RAH);
+
+        memcpy(e->dev.mac, &low, 4);
+        memcpy(e->dev.mac + 4, &high, 2);
+    }
+    pci_unmap(e->registers, REGISTERS);
+    e->registers = NULL;
+    if (error) {
+        free(e);
+        return error;
+    }
+    e->dev.driver = "e1000";
+    e->dev.mtu = 1500;
+    e->dev.offloads = NETDEV_TX_CHECKSUM | NETDEV_RX_CHECKSUM;
+    e->dev.ops = &ops;
+    netdev_add(&e->dev);
+    return 0;
+}
