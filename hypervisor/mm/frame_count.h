@@ -81,4 +81,30 @@ static inline void mapping_put(mfn_t m, bool writable)
     ref_put(m);
 }
 
+/* frame_get_type() of a page-table type: one more reference to a table that is vetted. */
+static inline int table_get(mfn_t m, struct domain *owner, uint64_t type)
+{
+    uint64_t *t = &frame_of(m)->type;
+    uint64_t old = read_once(*t);
+
+    if (likely((old & (FRAME_TYPE_MASK | FRAME_VALIDATED)) == (type | FRAME_VALIDATED) &&
+               ((uint32_t)(old >> 32) & COUNT_MAX) - 1 < COUNT_MAX - 1)) {
+        __atomic_fetch_add(t, FRAME_COUNT_ONE, __ATOMIC_ACQ_REL);
+        return 0;
+    }
+    return frame_get_type(m, owner, type);
+}
+
+/* frame_put_type() of a page table. */
+static inline int table_put(mfn_t m, struct domain *owner)
+{
+    uint64_t *t = &frame_of(m)->type;
+
+    if (likely(((uint32_t)(read_once(*t) >> 32) & COUNT_MAX) > 1)) {
+        __atomic_fetch_sub(t, FRAME_COUNT_ONE, __ATOMIC_ACQ_REL);
+        return 0;
+    }
+    return frame_put_type(m, owner);
+}
+
 #endif

@@ -42,7 +42,11 @@ bool device_frame_ok(mfn_t m);
  */
 void old_table_set(struct vcpu *v, mfn_t m);
 /* Goes on with it. 0 or -EAGAIN. */
-int old_table_finish(struct vcpu *v);
+int old_table_go_on(struct vcpu *v);
+static inline int old_table_finish(struct vcpu *v)
+{
+    return likely(mfn_eq(v->old_table, MFN_INVALID)) ? 0 : old_table_go_on(v);
+}
 
 /*
  * Makes m the kernel's (or user mode's) base: takes its references, gives back the old one's. 0, -EINVAL,

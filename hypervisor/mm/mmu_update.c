@@ -62,15 +62,12 @@ void old_table_set(struct vcpu *v, mfn_t m)
     v->old_table = m;
 }
 
-int old_table_finish(struct vcpu *v)
+int old_table_go_on(struct vcpu *v)
 {
     struct domain *before = NULL;
     struct domain *d;
     int rc;
 
-    if (likely(mfn_eq(v->old_table, MFN_INVALID))) {
-        return 0;
-    }
     /*
      * A table of another domain's, if the call acted on one: our reference keeps that domain's frame, hence
      * the domain.
@@ -297,15 +294,33 @@ static void report_done(unsigned long done_va, bool continued, uint32_t done)
     }
 }
 
+/* The owners of tables and of frames that `foreign` names, with references. 0 or an errno. */
+static int owners_get(uint32_t foreign, struct domain **pt_owner, struct domain **pg_owner)
+{
+    unsigned pt_dom = foreign >> 16;
+    int rc = -ESRCH;
+
+    *pt_owner = pt_dom ? mmu_owner_get(pt_dom - 1, &rc) : current_domain();
+    if (!*pt_owner || mmu_owner_stands_in(*pt_owner)) {
+        return rc;
+    }
+    *pg_owner = mmu_owner_get(foreign & 0xffff, &rc);
+    if (!*pg_owner) {
+        mmu_owner_put(*pt_owner);
+        return rc;
+    }
+    return 0;
+}
+
 long do_mmu_update(unsigned long reqs, unsigned long ucount, unsigned long done_va, unsigned long foreign)
 {
     struct vcpu *v = current_vcpu();
     bool continued = ucount & MMU_PREEMPTED;
     uint32_t count = (uint32_t)ucount & ~MMU_PREEMPTED;
-    unsigned pt_dom = (uint32_t)foreign >> 16;
-    struct domain *pt_owner, *pg_owner;
+    struct domain *pt_owner = v->domain, *pg_owner = v->domain;
+    bool own = (uint32_t)foreign == DOMID_SELF;
     uint32_t done = 0;
-    int rc = -ESRCH;
+    int rc;
 
     if (old_table_finish(v) != 0) {
         return hypercall_continue(__HYPERVISOR_mmu_update, 4, reqs, ucount, done_va, foreign);
@@ -316,17 +331,18 @@ long do_mmu_update(unsigned long reqs, unsigned long ucount, unsigned long done_
     if (!guest_range_ok(gva(reqs), count * sizeof(mmu_update_t))) {
         return -EFAULT;
     }
-    pt_owner = pt_dom ? mmu_owner_get(pt_dom - 1, &rc) : v->domain;
-    if (!pt_owner || mmu_owner_stands_in(pt_owner)) {
-        return rc;
+    if (unlikely(!own)) {
+        rc = owners_get((uint32_t)foreign, &pt_owner, &pg_owner);
+        if (rc != 0) {
+            return rc;
+        }
     }
-    pg_owner = mmu_owner_get(foreign & 0xffff, &rc);
-    if (pg_owner) {
-        rc = update_all(pt_owner, pg_owner, reqs, count, &done);
+    rc = update_all(pt_owner, pg_owner, reqs, count, &done);
+    report_done(done_va, continued, done);
+    if (unlikely(!own)) {
         mmu_owner_put(pg_owner);
-        report_done(done_va, continued, done);
+        mmu_owner_put(pt_owner);
     }
-    mmu_owner_put(pt_owner);
     if (rc == -EAGAIN) {
         return hypercall_continue(__HYPERVISOR_mmu_update, 4, reqs + done * sizeof(mmu_update_t),
                                   (unsigned long)((count - done) | MMU_PREEMPTED), done_va, foreign);

@@ -6,21 +6,21 @@
 #include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/string.h"
-#include "hypervisor/mm/frame_internal.h"
+#include "hypervisor/mm/frame_count.h"
 #include "hypervisor/mm/mmu.h"
 #include "hypervisor/mm/paging.h"
 #include "hypervisor/pv/pv.h"
 
 /* Takes a reference and type `type` of m for `owner`. 0, -EINVAL, -EAGAIN. */
-static int table_get(struct domain *owner, mfn_t m, uint64_t type)
+static int table_take(struct domain *owner, mfn_t m, uint64_t type)
 {
     int rc;
 
-    if (!frame_get(m, owner->id)) {
+    if (!ref_get(m, owner->id)) {
         return -EINVAL;
     }
     spin_lock(&owner->page_lock);
-    rc = frame_get_type(m, owner, type);
+    rc = table_get(m, owner, type);
     spin_unlock(&owner->page_lock);
     if (rc == PT_UNDO) {
         old_table_set(current_vcpu(), m);
@@ -36,15 +36,15 @@ static int table_get(struct domain *owner, mfn_t m, uint64_t type)
  * Gives a table's reference and type back; what is left of a preempted teardown is finished before the next
  * MMU call.
  */
-static void table_put(struct domain *owner, mfn_t m)
+static void table_release(struct domain *owner, mfn_t m)
 {
     int rc;
 
     spin_lock(&owner->page_lock);
-    rc = frame_put_type(m, owner);
+    rc = table_put(m, owner);
     spin_unlock(&owner->page_lock);
     if (rc == 0) {
-        frame_put(m);
+        ref_put(m);
     } else {
         old_table_set(current_vcpu(), m);
     }
@@ -74,7 +74,7 @@ int base_set(struct vcpu *v, mfn_t *base, mfn_t m)
 
     /* Only user mode can do without. */
     if (!mfn_eq(m, MFN_INVALID) || base == &v->cr3_kernel) {
-        rc = table_get(v->domain, m, FRAME_L4);
+        rc = table_take(v->domain, m, FRAME_L4);
         if (rc != 0) {
             return rc;
         }
@@ -86,20 +86,20 @@ int base_set(struct vcpu *v, mfn_t *base, mfn_t m)
         cr3_load(m);
     }
     if (!mfn_eq(old, MFN_INVALID)) {
-        table_put(v->domain, old);
+        table_release(v->domain, old);
     }
     return 0;
 }
 
 static int pin(struct domain *owner, mfn_t m, unsigned level)
 {
-    int rc = table_get(owner, m, (uint64_t)level << FRAME_TYPE_SHIFT);
+    int rc = table_take(owner, m, (uint64_t)level << FRAME_TYPE_SHIFT);
 
     if (rc != 0) {
         return rc;
     }
     if (__atomic_fetch_or(&frame_of(m)->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED) {
-        table_put(owner, m);
+        table_release(owner, m);
         return -EINVAL;
     }
     return 0;
@@ -114,8 +114,8 @@ static int unpin(struct domain *owner, mfn_t m)
         frame_put(m);
         return -EINVAL;
     }
-    frame_put(m); /* the pin's own reference keeps it until table_put */
-    table_put(owner, m);
+    frame_put(m); /* the pin's own reference keeps it until table_release */
+    table_release(owner, m);
     return 0;
 }
 
@@ -315,7 +315,7 @@ long do_mmuext_op(unsigned long ops, unsigned long ucount, unsigned long done_va
     struct vcpu *v = current_vcpu();
     bool continued = ucount & MMU_PREEMPTED;
     uint32_t count = (uint32_t)ucount & ~MMU_PREEMPTED;
-    struct domain *owner;
+    struct domain *owner = v->domain;
     uint32_t done = 0, before = 0;
     int rc = -ESRCH;
 
@@ -328,9 +328,11 @@ long do_mmuext_op(unsigned long ops, unsigned long ucount, unsigned long done_va
     if (!guest_range_ok(gva(ops), count * sizeof(struct mmuext_op))) {
         return -EFAULT;
     }
-    owner = mmu_owner_get((uint16_t)foreign, &rc);
-    if (!owner) {
-        return rc;
+    if (unlikely((uint16_t)foreign != DOMID_SELF)) {
+        owner = mmu_owner_get((uint16_t)foreign, &rc);
+        if (!owner) {
+            return rc;
+        }
     }
     rc = all_ops(v, owner, ops, count, &done);
     mmu_owner_put(owner);

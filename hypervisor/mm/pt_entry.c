@@ -76,7 +76,8 @@ static int device_entry_get(struct domain *owner, uint64_t *e)
     return 0;
 }
 
-static inline int l1_get(struct domain *owner, struct domain *pg_owner, uint64_t *e)
+static inline __attribute__((always_inline)) int l1_get(struct domain *owner, struct domain *pg_owner,
+                                                        uint64_t *e)
 {
     mfn_t m = pte_mfn(*e);
 
@@ -116,10 +117,10 @@ int upper_entry_get(struct domain *owner, unsigned level, uint64_t *e)
     if (unlikely(*e & ~guest_upper_allowed)) {
         return -EINVAL;
     }
-    if (!frame_get(m, owner->id)) {
+    if (!ref_get(m, owner->id)) {
         return -EINVAL;
     }
-    rc = frame_get_type(m, owner, (uint64_t)(level - 1) << FRAME_TYPE_SHIFT);
+    rc = table_get(m, owner, (uint64_t)(level - 1) << FRAME_TYPE_SHIFT);
     if (rc != 0 && rc != PT_UNDO) {
         frame_put(m);
     }
@@ -134,9 +135,9 @@ int upper_entry_put(struct domain *owner, uint64_t e)
     if (!(e & PTE_P)) {
         return 0;
     }
-    rc = frame_put_type(pte_mfn(e), owner);
+    rc = table_put(pte_mfn(e), owner);
     if (rc == 0) {
-        frame_put(pte_mfn(e));
+        ref_put(pte_mfn(e));
     }
     return rc;
 }

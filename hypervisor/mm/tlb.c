@@ -18,16 +18,11 @@
 
 uint32_t tlb_clock = 1;
 
-static void count_flush(struct percpu *cpu)
+static __attribute__((cold, noinline)) void everybody_flushes(void)
 {
-    uint32_t now = __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
-
-    cpu->tlb_stamp = now;
-    if (unlikely((now & (TLB_CLOCK_QUARTER - 1)) == 0)) {
-        for (unsigned i = 0; i < cpu_count(); i++) {
-            __atomic_store_n(&percpu_of(i)->flush_request, 1, __ATOMIC_SEQ_CST);
-            hazard_raise_on(i, HAZARD_FLUSH);
-        }
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        __atomic_store_n(&percpu_of(i)->flush_request, 1, __ATOMIC_SEQ_CST);
+        hazard_raise_on(i, HAZARD_FLUSH);
     }
 }
 
@@ -39,9 +34,12 @@ void cr3_load(mfn_t l4)
      * The count first: translations that other processors drop after it may still be loaded here by this
      * flush.
      */
-    count_flush(cpu);
+    cpu->tlb_stamp = __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
     cpu->cr3 = l4;
     __asm__ volatile("mov %0, %%cr3" ::"r"(mfn_to_paddr(l4)) : "memory");
+    if (unlikely((cpu->tlb_stamp & (TLB_CLOCK_QUARTER - 1)) == 0)) {
+        everybody_flushes();
+    }
 }
 
 void tlb_flush_local(void)
@@ -69,24 +67,10 @@ static bool is_dirty(const struct domain *d, unsigned cpu)
     return d == NULL || (__atomic_load_n(&d->dirty_cpus[cpu / 64], __ATOMIC_SEQ_CST) >> (cpu % 64) & 1);
 }
 
-void tlb_flush_stamp(struct domain *d, uint32_t stamp)
+static __attribute__((noinline)) void flush_others(const struct domain *d, uint32_t stamp, unsigned n)
 {
-    unsigned n = cpu_count();
     unsigned self = this_cpu()->cpu;
-    uint32_t now = __atomic_load_n(&tlb_clock, __ATOMIC_SEQ_CST);
 
-    if ((int32_t)(now - stamp) < 0) {
-        /*
-         * more than half the clock's range ago: a flush from now on serves, and there is an end to wait for
-         */
-        stamp = now;
-    }
-    if (is_dirty(d, self) && is_stale(this_cpu(), stamp)) {
-        tlb_flush_local();
-    }
-    if (n == 1) {
-        return;
-    }
     for (unsigned i = 0; i < n; i++) {
         if (i != self && is_dirty(d, i) && is_stale(percpu_of(i), stamp) &&
             __atomic_exchange_n(&percpu_of(i)->flush_request, 1, __ATOMIC_SEQ_CST) == 0) {
@@ -99,6 +83,27 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
             tlb_answer();
             __asm__ volatile("pause");
         }
+    }
+}
+
+void tlb_flush_stamp(struct domain *d, uint32_t stamp)
+{
+    struct percpu *cpu = this_cpu();
+    uint32_t now = __atomic_load_n(&tlb_clock, __ATOMIC_SEQ_CST);
+    unsigned n;
+
+    if ((int32_t)(now - stamp) < 0) {
+        /*
+         * more than half the clock's range ago: a flush from now on serves, and there is an end to wait for
+         */
+        stamp = now;
+    }
+    if (is_dirty(d, cpu->cpu) && is_stale(cpu, stamp)) {
+        tlb_flush_local();
+    }
+    n = cpu_count();
+    if (n > 1) {
+        flush_others(d, stamp, n);
     }
 }
 
