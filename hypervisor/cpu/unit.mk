@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
-UNIT_TESTS += clock_math timer_heap cmos
+UNIT_TESTS += clock_math cmos
 UNIT_SRC_clock_math := hypervisor/cpu/clock_math.c
-UNIT_SRC_timer_heap := hypervisor/domain/timer_heap.c
 UNIT_SRC_cmos := hypervisor/drivers/cmos.c
 UNIT_FLAGS_clock_math := -DCORACLE_HOST_TEST
-UNIT_FLAGS_timer_heap := -DCORACLE_HOST_TEST
 UNIT_FLAGS_cmos := -DCORACLE_HOST_TEST
 UNIT_TESTS += lock_check
 UNIT_SRC_lock_check := hypervisor/cpu/lock_check.c

@@ -367,7 +367,7 @@ void vcpu_raise(struct vcpu *v, uint32_t bits)
 static bool take_over(unsigned me, uint64_t now)
 {
     for (unsigned cpu = 0; sched_machine.pinned && cpu < sched_machine.cpus; cpu++) {
-        struct sched_node *group = sched_machine.cpu[cpu].queue.first;
+        struct heap_node *group = sched_machine.cpu[cpu].queue.first;
         struct vcpu *v;
 
         if (!group) {
@@ -434,10 +434,10 @@ static void switch_to(struct vcpu *prev, struct vcpu *next)
 static void slice_set(struct run_queue *rq, bool runs, uint64_t end)
 {
     if (end != SCHED_NEVER) {
-        if (!rq->slice.queued || rq->slice.expires != end) {
+        if (!rq->slice.node.queued || rq->slice.node.key != end) {
             timer_set(&rq->slice, end);
         }
-    } else if (!runs && rq->slice.queued) {
+    } else if (!runs && rq->slice.node.queued) {
         timer_stop(&rq->slice);
     }
 }

@@ -15,12 +15,12 @@ static void raise_to(uint64_t *key, uint64_t least)
     }
 }
 
-static struct sched_group *group_at(struct sched_node *n)
+static struct sched_group *group_at(struct heap_node *n)
 {
     return n ? container_of(n, struct sched_group, node) : NULL;
 }
 
-static struct sched_entity *entity_at(struct sched_node *n)
+static struct sched_entity *entity_at(struct heap_node *n)
 {
     return n ? container_of(n, struct sched_entity, node) : NULL;
 }
@@ -28,6 +28,20 @@ static struct sched_entity *entity_at(struct sched_node *n)
 static struct sched_queue *queue_at(struct sched_machine *m, unsigned where)
 {
     return where == SCHED_ANY ? &m->common : &m->cpu[where].queue;
+}
+
+static void queue_insert(struct sched_queue *q, struct heap_node *n)
+{
+    q->first = heap_insert(q->first, n);
+    q->length++;
+}
+
+static void queue_remove(struct sched_queue *q, struct heap_node *n, uint64_t now)
+{
+    q->first = heap_remove(q->first, n);
+    if (--q->length == 0) {
+        q->empty_since = now;
+    }
 }
 
 /* ---- clocks ---- */
@@ -91,9 +105,9 @@ static void set_clock(struct sched_machine *m, struct sched_group *g, uint64_t c
     struct sched_queue *q = queue_at(m, g->where);
 
     if (g->node.queued) {
-        sched_queue_remove(q, &g->node, now);
+        queue_remove(q, &g->node, now);
         g->node.key = clock;
-        sched_queue_insert(q, &g->node);
+        queue_insert(q, &g->node);
     } else {
         g->node.key = clock;
     }
@@ -131,7 +145,7 @@ static void each_group(struct sched_machine *m, struct sched_domain *d, uint64_t
 static void group_leave(struct sched_machine *m, struct sched_group *g, uint64_t now)
 {
     if (g->node.queued) {
-        sched_queue_remove(queue_at(m, g->where), &g->node, now);
+        queue_remove(queue_at(m, g->where), &g->node, now);
     }
 }
 
@@ -140,13 +154,13 @@ static void group_return(struct sched_machine *m, struct sched_group *g, uint64_
 {
     if (g->waiting.length && !g->node.queued) {
         raise_to(&g->node.key, floor_at(m, g->where, now));
-        sched_queue_insert(queue_at(m, g->where), &g->node);
+        queue_insert(queue_at(m, g->where), &g->node);
     }
 }
 
 static void unpark(struct sched_machine *m, struct sched_domain *d, uint64_t now)
 {
-    sched_queue_remove(&m->parked, &d->refill, now);
+    queue_remove(&m->parked, &d->refill, now);
     each_group(m, d, now, group_return);
 }
 
@@ -160,12 +174,12 @@ static void budget_check(struct sched_machine *m, struct sched_domain *d, uint64
         unpark(m, d, now);
     } else if (d->cap && (parked || d->budget < half / 2)) {
         if (parked) {
-            sched_queue_remove(&m->parked, &d->refill, now);
+            queue_remove(&m->parked, &d->refill, now);
         } else {
             each_group(m, d, now, group_leave);
         }
         d->refill.key = now + (uint64_t)(half - d->budget) * 100 / d->cap + 1;
-        sched_queue_insert(&m->parked, &d->refill);
+        queue_insert(&m->parked, &d->refill);
     }
 }
 
@@ -285,7 +299,7 @@ bool policy_enqueue(struct sched_machine *m, struct sched_entity *e, unsigned wh
         }
     }
     raise_to(&e->node.key, g->waiting.floor - SCHED_BONUS_NS);
-    sched_queue_insert(&g->waiting, &e->node);
+    queue_insert(&g->waiting, &e->node);
     m->pinned += where != SCHED_ANY;
     if (d->cap && !d->refill.queued) {
         budget_update(d, now);
@@ -293,7 +307,7 @@ bool policy_enqueue(struct sched_machine *m, struct sched_entity *e, unsigned wh
     }
     if (!d->refill.queued && !g->node.queued) {
         raise_to(&g->node.key, floor_at(m, where, now) - SCHED_BONUS_NS);
-        sched_queue_insert(queue_at(m, where), &g->node);
+        queue_insert(queue_at(m, where), &g->node);
     }
     return g->node.queued;
 }
@@ -303,7 +317,7 @@ static void take(struct sched_machine *m, struct sched_entity *e, uint64_t now)
 {
     struct sched_group *g = e->group;
 
-    sched_queue_remove(&g->waiting, &e->node, now);
+    queue_remove(&g->waiting, &e->node, now);
     m->pinned -= g->where != SCHED_ANY;
     if (g->waiting.length == 0) {
         group_leave(m, g, now);
@@ -321,7 +335,7 @@ void policy_dequeue(struct sched_machine *m, struct sched_entity *e, uint64_t no
 /* Whose turn it is on cpu. */
 static struct sched_group *first_for(const struct sched_machine *m, unsigned cpu)
 {
-    struct sched_node *a = m->common.first, *b = m->cpu[cpu].queue.first;
+    struct heap_node *a = m->common.first, *b = m->cpu[cpu].queue.first;
 
     return group_at(!b || (a && !less(b->key, a->key)) ? a : b);
 }
@@ -496,6 +510,6 @@ void policy_set(struct sched_machine *m, struct sched_domain *d, uint32_t weight
 void policy_end_domain(struct sched_machine *m, struct sched_domain *d, uint64_t now)
 {
     if (d->refill.queued) {
-        sched_queue_remove(&m->parked, &d->refill, now);
+        queue_remove(&m->parked, &d->refill, now);
     }
 }

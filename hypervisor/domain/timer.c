@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "hypervisor/domain/timer_heap.h"
 #include "hypervisor/include/boot.h"
 #include "hypervisor/include/clock.h"
 #include "hypervisor/include/debug_key.h"
@@ -15,9 +14,9 @@
 
 struct timer_queue {
     struct spinlock lock;
-    struct timer *root;    /* earliest */
-    struct timer *running; /* its fn runs now, on the queue's processor */
-    bool in_run;           /* timer_run() programs the hardware at its end */
+    struct heap_node *root; /* earliest */
+    struct timer *running;  /* its fn runs now, on the queue's processor */
+    bool in_run;            /* timer_run() programs the hardware at its end */
     unsigned length;
 };
 
@@ -31,40 +30,38 @@ void timer_init(struct timer *t, void (*fn)(void *data), void *data)
 /* Under the queue's lock. */
 static void take_out(struct timer_queue *q, struct timer *t)
 {
-    q->root = timer_heap_remove(q->root, t);
+    q->root = heap_remove(q->root, &t->node);
     q->length--;
-    t->queued = false;
 }
 
 static void program(struct timer_queue *q)
 {
-    apic_timer_set(q->root ? MAX(q->root->expires, 1ul) : 0);
+    apic_timer_set(q->root ? MAX(q->root->key, 1ul) : 0);
 }
 
 void timer_set(struct timer *t, uint64_t expires)
 {
     struct percpu *cpu = this_cpu();
     struct timer_queue *q = cpu->timers, *old = t->cpu == cpu->cpu ? q : percpu_of(t->cpu)->timers;
-    struct timer *first;
+    struct heap_node *first;
 
     if (old != q) {
         spin_lock(&old->lock);
-        if (t->queued) {
+        if (t->node.queued) {
             take_out(old, t);
         }
         spin_unlock(&old->lock);
     }
     spin_lock(&q->lock);
     first = q->root;
-    if (t->queued) {
+    if (t->node.queued) {
         take_out(q, t);
     }
     t->cpu = cpu->cpu;
-    t->expires = expires;
-    t->queued = true;
-    q->root = timer_heap_insert(q->root, t);
+    t->node.key = MIN(expires, (uint64_t)TIMER_MAX);
+    q->root = heap_insert(q->root, &t->node);
     q->length++;
-    if ((q->root == t || first == t) && !q->in_run) {
+    if ((q->root == &t->node || first == &t->node) && !q->in_run) {
         program(q);
     }
     spin_unlock(&q->lock);
@@ -76,8 +73,8 @@ void timer_stop(struct timer *t)
     bool here = q == this_cpu()->timers, first;
 
     spin_lock(&q->lock);
-    first = q->root == t;
-    if (t->queued) {
+    first = q->root == &t->node;
+    if (t->node.queued) {
         take_out(q, t);
     }
     if (here && first && !q->in_run) {
@@ -99,8 +96,8 @@ void timer_run(void)
 
     spin_lock(&q->lock);
     q->in_run = true;
-    for (unsigned n = 0; n < RUN_MAX && q->root && q->root->expires <= now; n++) {
-        struct timer *t = q->root;
+    for (unsigned n = 0; n < RUN_MAX && q->root && q->root->key <= now; n++) {
+        struct timer *t = container_of(q->root, struct timer, node);
 
         take_out(q, t);
         q->running = t;
@@ -121,7 +118,7 @@ static void dump_timers(void)
         uint64_t now = clock_now(), next;
 
         spin_lock(&q->lock);
-        next = q->root ? q->root->expires : now;
+        next = q->root ? q->root->key : now;
         spin_unlock(&q->lock);
         log_print(LOG_ERR, "processor %u: time %lu ns, %u timers, next in %ld ns", cpu, now,
                   read_once(q->length), (long)(next - now));

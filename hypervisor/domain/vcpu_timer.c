@@ -66,7 +66,7 @@ void vcpu_set_singleshot(struct vcpu *v, uint64_t when)
 
 void vcpu_periodic_update(struct vcpu *v)
 {
-    if (v->periodic.queued) {
+    if (v->periodic.node.queued) {
         timer_stop(&v->periodic);
     }
     periodic_work(v);
@@ -84,7 +84,7 @@ void vcpu_set_periodic(struct vcpu *v, uint64_t ns)
 
 void vcpu_timers_leave(struct vcpu *v)
 {
-    if (v->periodic.queued) {
+    if (v->periodic.node.queued) {
         timer_stop(&v->periodic);
     }
 }
@@ -92,8 +92,8 @@ void vcpu_timers_leave(struct vcpu *v)
 void vcpu_timers_enter(struct vcpu *v)
 {
     /* Timers follow the vCPU, so that the interrupt comes where it runs. */
-    if (v->singleshot.queued && v->singleshot.cpu != this_cpu()->cpu) {
-        uint64_t when = v->singleshot.expires;
+    if (v->singleshot.node.queued && v->singleshot.cpu != this_cpu()->cpu) {
+        uint64_t when = v->singleshot.node.key;
 
         timer_stop(&v->singleshot);
         timer_set(&v->singleshot, when);

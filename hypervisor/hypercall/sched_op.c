@@ -22,7 +22,7 @@ static void watchdog_expired(struct domain *d, unsigned slot)
     bool due;
 
     spin_lock(&d->lock);
-    due = (d->watchdog_inuse & 1u << slot) && !d->watchdog[slot].queued && d->state == DOMAIN_ALIVE;
+    due = (d->watchdog_inuse & 1u << slot) && !d->watchdog[slot].node.queued && d->state == DOMAIN_ALIVE;
     spin_unlock(&d->lock);
     if (due) {
         log_guest(LOG_WARN, d->id, "watchdog expired");

@@ -62,8 +62,8 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg);
 long do_physdev_op(unsigned long cmd, unsigned long arg);
 long do_nmi_op(unsigned long cmd, unsigned long arg);
 long do_platform_op(unsigned long op);
-long do_sysctl(unsigned long op);
-long do_domctl(unsigned long op);
+long do_sysctl(unsigned long arg);
+long do_domctl(unsigned long arg);
 long do_coracle_op(unsigned long op, unsigned long arg);
 
 #endif

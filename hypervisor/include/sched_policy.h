@@ -24,13 +24,13 @@
  *    advance, too; when too little is left the domain is parked (all its groups leave their queues) until it
  *    is half full.
  *
- * Heaps are pairing heaps: insert O(1), remove O(log n) amortized, no allocation; n counts domains in the
- * queues and the domain's own vCPUs in groups.
+ * Nothing here is slower than the logarithm of the number of domains in a queue, or of the domain's own vCPUs in a
+ * group, but for what says so.
  */
 #ifndef HYPERVISOR_SCHED_POLICY_H
 #define HYPERVISOR_SCHED_POLICY_H
 
-#include "hypervisor/include/types.h"
+#include "hypervisor/include/pairing_heap.h"
 
 #define SCHED_WEIGHT    256u /* a domain's weight unless it is told another; clocks count ns at this one */
 #define SCHED_PERIOD_NS 10000000u /* in which everybody runs once; a cap's budget holds that much */
@@ -42,14 +42,8 @@
 #define SCHED_ANY       (~0u) /* in place of a processor */
 #define SCHED_STOPS     (~1u) /* in place of a processor: it does not go on */
 
-struct sched_node {
-    uint64_t key;                              /* only differences count: it may wrap */
-    struct sched_node *child, *sibling, *prev; /* prev: left sibling, or the parent of a first child */
-    bool queued;
-};
-
 struct sched_queue {
-    struct sched_node *first; /* the one with the lowest key */
+    struct heap_node *first; /* the one with the lowest key */
     unsigned length;
     uint64_t floor;       /* never goes back: the last key whose turn came; newcomers start from it */
     uint64_t empty_since; /* system time, while length is 0 */
@@ -57,7 +51,7 @@ struct sched_queue {
 
 /* Members of one domain that wait for the same processors. */
 struct sched_group {
-    struct sched_node node; /* key: the group's clock */
+    struct heap_node node; /* key: the group's clock */
     struct sched_domain *domain;
     unsigned where;  /* a processor, or SCHED_ANY */
     unsigned active; /* members that wait or run */
@@ -66,7 +60,7 @@ struct sched_group {
 
 /* A vCPU. */
 struct sched_entity {
-    struct sched_node node; /* key: run time within the group */
+    struct heap_node node; /* key: run time within the group */
     struct sched_domain *domain;
     struct sched_group *group; /* now, or when it was active last; NULL: never yet */
     bool active;
@@ -79,8 +73,8 @@ struct sched_domain {
     struct sched_group common;
     struct sched_group *own; /* a group for each processor, or NULL: no vCPU ever needed one */
     /* The cap's. */
-    struct sched_node refill; /* in sched_machine.parked; key: system time */
-    int64_t budget;           /* ns, at system time budget_at */
+    struct heap_node refill; /* in sched_machine.parked; key: system time */
+    int64_t budget;          /* ns, at system time budget_at */
     uint64_t budget_at;
 };
 
@@ -147,9 +141,5 @@ uint64_t policy_next_refill(const struct sched_machine *m);
 void policy_set(struct sched_machine *m, struct sched_domain *d, uint32_t weight, uint32_t cap, uint64_t now);
 /* d ends; none of its entities is active. */
 void policy_end_domain(struct sched_machine *m, struct sched_domain *d, uint64_t now);
-
-/* domain/sched_heap.c: by the lowest key; of equal ones the one that came first. */
-void sched_queue_insert(struct sched_queue *q, struct sched_node *n);
-void sched_queue_remove(struct sched_queue *q, struct sched_node *n, uint64_t now);
 
 #endif

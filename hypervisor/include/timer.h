@@ -7,16 +7,16 @@
 #ifndef HYPERVISOR_TIMER_H
 #define HYPERVISOR_TIMER_H
 
-#include "hypervisor/include/types.h"
+#include "hypervisor/include/pairing_heap.h"
+
+#define TIMER_MAX (~0ull >> 1) /* 292 years */
 
 struct timer {
-    uint64_t expires; /* system time, ns */
+    struct heap_node node; /* key: system time, ns, at most TIMER_MAX */
     void (*fn)(
         void *data); /* runs once for each timer_set(), on the queue's processor; may set its timer again */
     void *data;
     unsigned cpu; /* queue it is in */
-    bool queued;
-    struct timer *child, *sibling, *prev; /* the heap's */
 };
 
 /* Prepares a timer that is not queued. */

@@ -97,13 +97,13 @@ int copy_from_guest(void *dst, gva_t src, size_t n)
 
 void timer_stop(struct timer *t)
 {
-    t->queued = false;
+    t->node.queued = false;
 }
 
 void timer_set(struct timer *t, uint64_t expires)
 {
-    t->queued = true;
-    t->expires = expires;
+    t->node.queued = true;
+    t->node.key = expires;
 }
 
 /* ---- the model ---- */
@@ -525,7 +525,7 @@ static void polls(void **state)
     shared[0].evtchn_mask[0] = ~0ul;
     blocked = false;
     assert_int_equal(event_poll(&op), 0);
-    assert_true(blocked && v->polling && v->poll_timer.queued);
+    assert_true(blocked && v->polling && v->poll_timer.node.queued);
     memset(wakes, 0, sizeof(wakes));
     assert_int_equal(event_send(b.port), 0); /* not the one that it waits for */
     assert_int_equal(wakes[0][0], 0);
@@ -540,7 +540,7 @@ static void polls(void **state)
     op.nr_ports = 2;
     op.timeout = 0;
     assert_int_equal(event_poll(&op), 0);
-    assert_true(blocked && !v->poll_timer.queued);
+    assert_true(blocked && !v->poll_timer.node.queued);
     assert_int_equal(event_send(b.port), 0);
     assert_int_equal(wakes[0][0], 2);
 

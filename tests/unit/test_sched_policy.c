@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The scheduling policy: its heap against a list that is searched, and its promises on a simulated machine
- * (sched_sim.h) against weighted max-min fairness.
- */
+/* The scheduling policy's promises on a simulated machine (sched_sim.h), against weighted max-min fairness. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,65 +7,12 @@
 #include <cmocka.h>
 #include "sched_sim.h"
 
-#define NODES 64
-
-static struct sched_node node[NODES];
-
 static unsigned random_below(unsigned n)
 {
     return (unsigned)rand() % n;
 }
 
-static void check_first(const struct sched_queue *q)
-{
-    unsigned length = 0;
-
-    for (unsigned i = 0; i < NODES; i++) {
-        if (node[i].queued) {
-            length++;
-            assert_true(q->first && (int64_t)(node[i].key - q->first->key) >= 0);
-        }
-    }
-    assert_int_equal(length, q->length);
-    assert_true(length || !q->first);
-}
-
-/* Random insertions and removals: the first has always the lowest key, and no node gets lost. */
-static void heap(void **state)
-{
-    struct sched_queue q = {0};
-
-    (void)state;
-    for (unsigned step = 0; step < 20000; step++) {
-        struct sched_node *n = random_below(3) ? &node[random_below(NODES)] : q.first;
-
-        if (n && n->queued) {
-            sched_queue_remove(&q, n, step);
-            assert_true(q.length || q.empty_since == step);
-        } else if (n) {
-            n->key = (uint64_t)step * 100 + random_below(100000) - 1000000u; /* across the wrap */
-            sched_queue_insert(&q, n);
-        }
-        check_first(&q);
-    }
-}
-
-/* Of equal keys the first that came is the first that goes. */
-static void heap_ties(void **state)
-{
-    struct sched_queue q = {0};
-
-    (void)state;
-    memset(node, 0, sizeof(node));
-    sched_queue_insert(&q, &node[0]);
-    sched_queue_insert(&q, &node[1]);
-    assert_ptr_equal(q.first, &node[0]);
-}
-
-/*
- * Each domain's share of a second is within 2 % of the fair one; where that is less than the shortest slice,
- * within `slices` of those.
- */
+/* Each domain's share of a second is within 2 % of the fair one, or within `slices` of the shortest slices. */
 static void check_shares(const char *what, double slices)
 {
     double level, worst = 0;
@@ -378,8 +322,6 @@ static void yield_gives_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heap),
-        cmocka_unit_test(heap_ties),
         cmocka_unit_test(equal_domains),
         cmocka_unit_test(random_domains),
         cmocka_unit_test(random_caps),

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-#include "hypervisor/include/sched_policy.h"
+#include "hypervisor/include/pairing_heap.h"
 
 /* Keys may wrap. */
-static bool before(const struct sched_node *a, const struct sched_node *b)
+static bool before(const struct heap_node *a, const struct heap_node *b)
 {
     return (int64_t)(a->key - b->key) < 0;
 }
 
 /* Joins two heaps; on a tie the first argument, which waited longer, stays on top. */
-static struct sched_node *meld(struct sched_node *a, struct sched_node *b)
+static struct heap_node *meld(struct heap_node *a, struct heap_node *b)
 {
     if (!a || !b) {
         return a ? a : b;
     }
     if (before(b, a)) {
-        struct sched_node *t = a;
+        struct heap_node *t = a;
 
         a = b;
         b = t;
@@ -29,12 +29,12 @@ static struct sched_node *meld(struct sched_node *a, struct sched_node *b)
 }
 
 /* Joins a list of siblings: in pairs from the left, then the pairs from the right. */
-static struct sched_node *meld_siblings(struct sched_node *list)
+static struct heap_node *meld_siblings(struct heap_node *list)
 {
-    struct sched_node *pairs = NULL, *heap = NULL;
+    struct heap_node *pairs = NULL, *heap = NULL;
 
     while (list) {
-        struct sched_node *a = list, *b = a->sibling;
+        struct heap_node *a = list, *b = a->sibling;
 
         list = b ? b->sibling : NULL;
         a->sibling = NULL;
@@ -46,7 +46,7 @@ static struct sched_node *meld_siblings(struct sched_node *list)
         pairs = a;
     }
     while (pairs) {
-        struct sched_node *next = pairs->sibling;
+        struct heap_node *next = pairs->sibling;
 
         pairs->sibling = NULL;
         heap = meld(pairs, heap);
@@ -55,20 +55,19 @@ static struct sched_node *meld_siblings(struct sched_node *list)
     return heap;
 }
 
-void sched_queue_insert(struct sched_queue *q, struct sched_node *n)
+struct heap_node *heap_insert(struct heap_node *root, struct heap_node *n)
 {
     n->child = n->sibling = n->prev = NULL;
     n->queued = true;
-    q->first = meld(q->first, n);
-    q->length++;
+    return meld(root, n);
 }
 
-void sched_queue_remove(struct sched_queue *q, struct sched_node *n, uint64_t now)
+struct heap_node *heap_remove(struct heap_node *root, struct heap_node *n)
 {
-    struct sched_node *rest = meld_siblings(n->child);
+    struct heap_node *rest = meld_siblings(n->child);
 
-    if (q->first == n) {
-        q->first = rest;
+    if (root == n) {
+        root = rest;
     } else {
         if (n->prev->child == n) {
             n->prev->child = n->sibling;
@@ -78,14 +77,12 @@ void sched_queue_remove(struct sched_queue *q, struct sched_node *n, uint64_t no
         if (n->sibling) {
             n->sibling->prev = n->prev;
         }
-        q->first = meld(q->first, rest);
+        root = meld(root, rest);
     }
-    if (q->first) {
-        q->first->prev = q->first->sibling = NULL;
+    if (root) {
+        root->prev = root->sibling = NULL;
     }
     n->child = n->sibling = n->prev = NULL;
     n->queued = false;
-    if (--q->length == 0) {
-        q->empty_since = now;
-    }
+    return root;
 }
