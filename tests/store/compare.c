@@ -80,12 +80,22 @@ static void wait_for(int fd)
     }
 }
 
-/* Something may have changed on a ring: tells the server; or waits until the server has done something. */
+/* Takes events that have come; xenstored would wait for room else. Whoever calls it looks at the ring afterwards. */
+static void take_events(void)
+{
+    uint32_t domid;
+
+    while (recv(oracle_events, &domid, sizeof(domid), MSG_DONTWAIT) == sizeof(domid)) {
+    }
+}
+
+/* Tells the server that something has changed on a ring. */
 static void kick(unsigned side, unsigned client)
 {
     uint32_t port = client + 1;
 
     if (side == 0) {
+        take_events();
         if (write(oracle_events, &port, sizeof(port)) != sizeof(port)) {
             die("xenstored is gone");
         }
@@ -96,17 +106,14 @@ static void kick(unsigned side, unsigned client)
     }
 }
 
+/* Waits until the server has changed something. */
 static void await(unsigned side)
 {
-    uint32_t domid;
-
     if (side == 1) {
         die("the store does not answer");
     }
     wait_for(oracle_events);
-    if (read(oracle_events, &domid, sizeof(domid)) != sizeof(domid)) {
-        die("xenstored is gone");
-    }
+    take_events();
 }
 
 static void ring_send(unsigned side, unsigned client, const char *bytes, size_t length)
@@ -117,6 +124,10 @@ static void ring_send(unsigned side, unsigned client, const char *bytes, size_t 
         uint32_t prod = ring->req_prod;
         uint32_t room = XENSTORE_RING_SIZE - (prod - __atomic_load_n(&ring->req_cons, __ATOMIC_ACQUIRE));
         uint32_t part = room < length ? room : (uint32_t)length;
+        if (!part) {
+            await(side);
+            continue;
+        }
         for (uint32_t i = 0; i < part; i++) {
             ring->req[MASK_XENSTORE_IDX(prod + i)] = bytes[i];
         }
@@ -124,9 +135,6 @@ static void ring_send(unsigned side, unsigned client, const char *bytes, size_t 
         bytes += part;
         length -= part;
         kick(side, client);
-        if (length && !part) {
-            await(side);
-        }
     }
 }
 

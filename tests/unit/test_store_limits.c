@@ -76,6 +76,23 @@ static void conflicts(void **state)
     assert_ask(tools, READ, "/c/new|", "ENOENT|");
 }
 
+/* Others remove below what a transaction has looked at; then it removes that: no error, but no commit either. */
+static void remove_what_has_gone(void **state)
+{
+    uint32_t t;
+
+    (void)state;
+    assert_ask(tools, WRITE, "/g/a/x|1", "OK|");
+    assert_ask(tools, WRITE, "/g/a/y|1", "OK|");
+    t = start(tools);
+    assert_string_equal(ask_in(tools, t, XS_DIRECTORY, "/g/a|"), "x|y|");
+    assert_int_equal(store_remove(store, "/g/a/x"), 0);
+    assert_string_equal(ask_in(tools, t, XS_RM, "/g/a|"), "OK|");
+    assert_string_equal(ask_in(tools, t, XS_READ, "/g/a/y|"), "ENOENT|");
+    assert_string_equal(ask_in(tools, t, XS_TRANSACTION_END, "T|"), "EAGAIN|");
+    assert_ask(tools, DIRECTORY, "/g/a|", "y|");
+}
+
 static void transaction_events(void **state)
 {
     uint32_t t;
@@ -88,6 +105,8 @@ static void transaction_events(void **state)
     t = start(tools);
     assert_string_equal(ask_in(tools, t, XS_WRITE, "/e/a|1"), "OK|");
     assert_string_equal(ask_in(tools, t, XS_WRITE, "/e/a|2"), "OK|");
+    assert_string_equal(ask_in(tools, t, XS_WRITE, "/e/brief|2"), "OK|");
+    assert_string_equal(ask_in(tools, t, XS_RM, "/e/brief|"), "OK|"); /* nobody has ever seen it */
     assert_string_equal(ask_in(tools, t, XS_RM, "/e/gone|"), "OK|");
     assert_string_equal(events(tools), "");
     assert_string_equal(ask_in(tools, t, XS_TRANSACTION_END, "T|"), "OK|");
@@ -356,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(transactions),
         TEST(conflicts),
+        TEST(remove_what_has_gone),
         TEST(transaction_events),
         TEST(limit_nodes),
         TEST(limit_sizes),

@@ -184,8 +184,6 @@ static void apply(struct store *store, struct transaction *transaction)
             node_enter(store, access->node);
             access->node = NULL; /* the store's now */
         }
-    }
-    for (each_access(transaction, link, access)) {
         if (access->fire) {
             struct path path = {access->path, access->entry.length, access->entry.hash};
             watch_fire(&view, &path, in_store(store, access), access->exact, access->first);

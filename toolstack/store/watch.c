@@ -205,8 +205,8 @@ void watch_fire(const struct view *view, const struct path *path, const struct n
     struct store_watch *watch;
     bool allowed = true; /* asked NULL: the owner */
 
-    if (store->watched.count == 0) {
-        return;
+    if (store->watched.count == 0 || (!node && !before)) {
+        return; /* nobody watches; or the node has come and gone within a transaction */
     }
     if (exact) {
         match(store, &matches, path->text, path->length,
