@@ -18,6 +18,10 @@ __attribute__((weak)) void cor_posix_exit(void)
 {
 }
 
+__attribute__((weak)) void cor_devices_exit(void)
+{
+}
+
 static void log_va(const char *format, va_list args)
 {
     static const char start[] = "coracle: ";
@@ -61,6 +65,7 @@ noreturn void cor_exit(int status)
 {
     hypercall_coracle_op(CORACLE_OP_MARK, CORACLE_MARK_EXIT);
     cor_posix_exit();
+    cor_devices_exit();
     cor_irq_disable();
     shut_down(SHUTDOWN_poweroff, status & 255);
 }

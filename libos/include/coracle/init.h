@@ -35,4 +35,7 @@ int cor_is_initial_domain(void);
 void cor_posix_init(void);
 void cor_posix_exit(void);
 
+/* The same for devices: after cor_posix_exit, on the thread that exits, events enabled. libos/xen/xenbus.c has it. */
+void cor_devices_exit(void);
+
 #endif
