@@ -25,7 +25,8 @@
 
 static struct {
     unsigned long *p2m;
-    uint64_t total;
+    uint64_t total;   /* frames that the domain was built with */
+    int64_t change;   /* the balloon's part in what it has now */
     uint64_t fresh;                /* next frame that was never used */
     uint64_t linear_next;          /* the heap's next linear frame */
     uint64_t linear_end;           /* first frame that is not linear, or was taken from above */
@@ -60,6 +61,11 @@ uint64_t cor_pfn_to_mfn(uint64_t pfn)
 void cor_frame_moved(uint64_t pfn, uint64_t mfn)
 {
     frames.p2m[pfn] = mfn;
+}
+
+void cor_frames_change_total(int64_t change)
+{
+    frames.change += change;
 }
 
 uint64_t cor_mfn_to_pfn(uint64_t mfn)
@@ -156,5 +162,5 @@ uint64_t cor_frames_free(void)
 
 uint64_t cor_frames_total(void)
 {
-    return frames.total;
+    return frames.total + (uint64_t)frames.change;
 }

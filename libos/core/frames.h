@@ -33,6 +33,9 @@ uint64_t cor_mfn_to_pfn(uint64_t mfn);
 /* Another machine frame is behind pfn from now on. */
 void cor_frame_moved(uint64_t pfn, uint64_t mfn);
 
+/* The balloon's: so many frames have come or, below 0, gone. */
+void cor_frames_change_total(int64_t change);
+
 /* Takes a free frame, mapped nowhere, content unknown. Its pfn, or COR_NO_FRAME. */
 uint64_t cor_frame_alloc(void);
 

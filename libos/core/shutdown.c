@@ -45,6 +45,22 @@ void cor_log(const char *format, ...)
     va_end(args);
 }
 
+static struct {
+    unsigned reason;
+    bool requested;
+} how_to_exit = {.reason = SHUTDOWN_poweroff};
+
+void cor_set_exit_reason(unsigned reason)
+{
+    how_to_exit.reason = reason;
+    how_to_exit.requested = true;
+}
+
+bool cor_exit_requested(void)
+{
+    return how_to_exit.requested;
+}
+
 static noreturn void shut_down(unsigned reason, int status)
 {
     struct sched_shutdown shutdown = {.reason = reason};
@@ -67,7 +83,7 @@ noreturn void cor_exit(int status)
     cor_posix_exit();
     cor_devices_exit();
     cor_irq_disable();
-    shut_down(SHUTDOWN_poweroff, status & 255);
+    shut_down(how_to_exit.reason, status & 255);
 }
 
 noreturn void cor_crash(void)

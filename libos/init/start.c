@@ -11,11 +11,13 @@
 #include "coracle/mem.h"
 #include "coracle/shutdown.h"
 #include "coracle/thread.h"
+#include "libos/core/control.h"
 #include "libos/core/memory.h"
 #include "libos/core/sched.h"
 #include "libos/front/console.h"
 #include "libos/init/cmdline.h"
 #include "libos/xen/events.h"
+#include "libos/xen/store.h"
 #include "libos/xen/traps.h"
 #include "pvboot/hypercall.h"
 
@@ -74,6 +76,7 @@ static void *start_main(void *unused)
     run_all(__preinit_array_start, __preinit_array_end); /* constructors */
     run_all(__init_array_start, __init_array_end);
     hypercall_coracle_op(CORACLE_OP_MARK, CORACLE_MARK_MAIN);
+    cor_control_start(); /* requests of the control domain will be heard; nothing waits for it */
     exit(main(cmdline.argc, cmdline.argv, cmdline.envp));
 }
 
@@ -103,6 +106,7 @@ void guest_start(start_info_t *si)
 
     hypercall_coracle_op(CORACLE_OP_MARK, CORACLE_MARK_ENTRY);
     start_info = si;
+    cor_store_init(si);   /* where it is; nothing is sent before main() */
     cor_console_init(si); /* messages work; a trap would still be the end */
     cor_cmdline_parse(&cmdline, (const char *)si->cmd_line); /* settings and arguments are known */
     stack = main_stack_size();

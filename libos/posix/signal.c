@@ -6,10 +6,12 @@
  * that is pending already is not sent twice.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "coracle/clock.h"
+#include "coracle/init.h"
 #include "coracle/shutdown.h"
 #include "coracle/trap.h"
 #include "libos/posix/file.h"
@@ -64,6 +66,8 @@ static _Noreturn void terminate(int signo)
 {
     if (signo == SIGABRT)
         cor_panic("aborted");
+    if (signo == SIGTERM && cor_exit_requested())
+        exit(0); /* an orderly end, with atexit's functions */
     if (signo != SIGINT && signo != SIGPIPE)
         cor_log("terminated by signal %d (%s)", signo, strsignal(signo));
     cor_exit(128 + signo);
@@ -152,6 +156,11 @@ void cor_posix_deliver(void)
 void signals_leave(void)
 {
     forward(posix_self());
+}
+
+__attribute__((target("general-regs-only"))) void cor_posix_terminate(void)
+{
+    signal_post(SIGTERM);
 }
 
 __attribute__((target("general-regs-only"))) void signal_post(int signo)

@@ -16,6 +16,7 @@ BOOTS = {
                  ram=256, memory='64M'),
     'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4),
     'consoles': dict(scenarios=['flood', 'readers'], ram=256, memory='64M'),
+    'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
     'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),
 }

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <xen/xen.h>
+#include "pvboot/abi.h"
 #include <xen/io/xs_wire.h>
 #include "toolstack/store/store.h"
 

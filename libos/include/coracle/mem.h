@@ -29,8 +29,7 @@ void *cor_sbrk(ptrdiff_t increment);
 
 /*
  * Maps length bytes (rounded up to pages) of zeroed memory with protection prot at an address of the libOS's
- * choice, with an unmapped page before and after. NULL if memory is short. Threads only (not from
- * interrupts).
+ * choice, with an unmapped page before and after. NULL if memory is short. Any context.
  */
 void *cor_map(size_t length, unsigned prot);
 

@@ -6,6 +6,7 @@
 #define CORACLE_SHUTDOWN_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdnoreturn.h>
 
 /*
@@ -15,6 +16,13 @@
  * Runs no atexit handlers and flushes no stdio: _exit() is this, exit() comes here at its end.
  */
 noreturn void cor_exit(int status);
+
+/*
+ * What cor_exit tells the hypervisor: SHUTDOWN_poweroff (xen/sched.h), or SHUTDOWN_reboot when the control domain has asked
+ * for that. cor_exit_requested: whether it has asked for either. Any context.
+ */
+void cor_set_exit_reason(unsigned reason);
+bool cor_exit_requested(void);
 
 /*
  * Ends the domain as crashed: prints "coracle: " and the message, the thread, the caller's backtrace (lines "

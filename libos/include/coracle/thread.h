@@ -28,7 +28,7 @@ struct cor_thread_attr {
 
 /*
  * Starts a thread at entry(argument), runnable at once. attr may be NULL. *started receives it; a thread that
- * is not detached stays valid until cor_thread_join or cor_thread_detach. 0 or -ENOMEM. Threads only.
+ * is not detached stays valid until cor_thread_join or cor_thread_detach. 0 or -ENOMEM. Any context.
  */
 int cor_thread_create(struct cor_thread **started, const struct cor_thread_attr *attr, void *(*entry)(void *),
                       void *argument);

@@ -20,7 +20,9 @@ static const struct {
     {"preserve", scenario_preserve, false}, {"destroy", scenario_destroy, false},
     {"crash", scenario_crash, false},       {"flood", scenario_flood, false},
     {"readers", scenario_readers, false},   {"rounds", scenario_rounds, false},
-    {"crowd", scenario_crowd, false},       {"cost", scenario_cost, true},
+    {"crowd", scenario_crowd, false},       {"ends", scenario_ends, false},
+    {"deaf", scenario_deaf, false},         {"balloon", scenario_balloon, false},
+    {"storeuser", scenario_storeuser, false}, {"cost", scenario_cost, true},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 

@@ -25,4 +25,10 @@ void scenario_cost(void);
 void scenario_flood(void);
 void scenario_readers(void);
 
+/* store.c */
+void scenario_ends(void);
+void scenario_deaf(void);
+void scenario_balloon(void);
+void scenario_storeuser(void);
+
 #endif

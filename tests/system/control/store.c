@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Scenarios of what goes through the store: orderly ends, memory at run time, and a domain that uses it itself. */
+#include <stdio.h>
+#include <string.h>
+#include "pvboot/abi.h"
+#include <xen/sched.h>
+#include "tests/system/control/scenarios.h"
+#include "toolstack/control/xenstore.h"
+
+/* ------------------------------------------------------------------ orderly ends */
+
+/* A domain that is asked to end, does so as its arguments say. */
+static void ask_to_end(const char *how, bool reboot, const char *last_words)
+{
+    char arguments[32] = "", begun[32];
+    struct domain_config config = simple("orderly", "orderly", 4096, arguments);
+    uint64_t before = free_pages();
+    struct domain_end end;
+    struct domain *domain;
+
+    snprintf(arguments, sizeof(arguments), "-- %s", how);
+    snprintf(begun, sizeof(begun), "main %s", how);
+    config.on_reboot = ACTION_DESTROY;
+    domain = create(&config);
+    if (!domain || !CHECK(wait_output("orderly", begun, 10))) {
+        return;
+    }
+    CHECK(domain_shutdown(domain, reboot, NULL) == 0);
+    CHECK(wait_gone("orderly", 10));
+    CHECK(has_output("orderly", last_words));
+    CHECK(has_output("orderly", "goodbye")); /* atexit's functions have run */
+    CHECK(domain_last_end("orderly", &end) && end.reason == (reboot ? SHUTDOWN_reboot : SHUTDOWN_poweroff));
+    CHECK(free_pages() == before);
+}
+
+void scenario_ends(void)
+{
+    ask_to_end("wait", false, "goodbye");
+    ask_to_end("wait", true, "goodbye");
+    ask_to_end("busy", false, "goodbye");
+    ask_to_end("handler", false, "signal 15");
+}
+
+/* One that does not want to: it has heard it, as its node shows, and goes on. */
+void scenario_deaf(void)
+{
+    struct domain_config config = simple("deaf", "orderly", 4096, "-- deaf");
+    struct domain *domain = create(&config);
+    char path[64];
+
+    if (!domain || !CHECK(wait_output("deaf", "main deaf", 10))) {
+        return;
+    }
+    snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domain_number(domain));
+    CHECK(domain_shutdown(domain, false, NULL) == 0);
+    CHECK(!wait_gone("deaf", 1));
+    CHECK(!strcmp(store_read(xenstore(), path, NULL), ""));
+    destroy("deaf");
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static uint64_t wanted_free;
+
+static bool is_free(void *unused)
+{
+    (void)unused;
+    return free_pages() == wanted_free;
+}
+
+void scenario_balloon(void)
+{
+    struct domain_config config = simple("balloon", "memory", 16 * 1024, NULL);
+    uint64_t before;
+    struct domain *domain = create(&config);
+
+    if (!domain || !CHECK(wait_output("balloon", "main", 10))) {
+        return;
+    }
+    before = free_pages();
+    CHECK(domain_set_memory(domain, 8 * 1024, NULL) == 0);
+    wanted_free = before + 2048;
+    CHECK(wait_for(is_free, NULL, 10));
+    type("balloon", "pages\n");
+    CHECK(wait_output("balloon", "has 2048", 10));
+    type("balloon", "take 12\n"); /* more than there is */
+    CHECK(wait_output("balloon", "no memory", 10));
+    type("balloon", "take 4\n");
+    CHECK(wait_output("balloon", "taken", 10));
+    CHECK(domain_set_memory(domain, 1024, NULL) == 0); /* less than it uses: what it uses stays */
+    CHECK(!wait_gone("balloon", 1));
+    type("balloon", "check\n");
+    CHECK(wait_output("balloon", "0 are bad", 10));
+    CHECK(free_pages() > wanted_free && free_pages() < wanted_free + 1024);
+    CHECK(domain_set_memory(domain, 16 * 1024, NULL) == 0);
+    wanted_free = before;
+    CHECK(wait_for(is_free, NULL, 10));
+    type("balloon", "pages\n");
+    CHECK(wait_output("balloon", "has 4096", 10));
+    type("balloon", "take 9\n");
+    CHECK(wait_output("balloon", "taken\ntaken", 10) || has_output("balloon", "0 are bad"));
+    destroy("balloon");
+}
+
+/* ------------------------------------------------------------------ a domain's own use */
+
+void scenario_storeuser(void)
+{
+    struct domain_config config = simple("user", "storeuser", 8192, NULL);
+    uint64_t nodes = store_node_count(xenstore());
+    struct domain *domain = create(&config);
+    char path[64];
+
+    if (!domain || !CHECK(wait_output("user", "good cor_store_watch", 20))) {
+        show_output("user");
+        return;
+    }
+    snprintf(path, sizeof(path), "/local/domain/%u/data/answer", domain_number(domain));
+    CHECK(store_printf(xenstore(), path, "%d", 42) == 0);
+    xenstore_changed();
+    CHECK(wait_output("user", "done", 60));
+    if (!CHECK(!has_output("user", "bad "))) {
+        show_output("user");
+    }
+    snprintf(path, sizeof(path), "/local/domain/%u/data/both", domain_number(domain));
+    CHECK(store_read(xenstore(), path, NULL) && !strcmp(store_read(xenstore(), path, NULL), "1"));
+    ask_to_end("wait", false, "goodbye"); /* it asks as fast as it can: another is served all the same */
+    destroy("user");
+    CHECK(store_node_count(xenstore()) == nodes);
+}
