@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The balloon: frames without memory behind them. While a frame is in it, its entry of the P2M has BALLOONED set and, for
- * the rest, the number of the next one; so the balloon needs no memory of its own, whatever its size.
+ * The balloon: frames without memory behind them. While a frame is in it, its entry of the P2M has BALLOONED
+ * set and, for the rest, the number of the next one; so the balloon needs no memory of its own, whatever its
+ * size.
  */
 #include "libos/core/balloon.h"
 #include <stdbool.h>
@@ -114,12 +115,14 @@ static void *work(void *unused)
 
 void cor_balloon_set_target(uint64_t pages)
 {
-    static const struct cor_thread_attr attr = {.name = "balloon", .stack_size = COR_STACK_MIN, .detached = true};
+    static const struct cor_thread_attr attr = {
+        .name = "balloon", .stack_size = COR_STACK_MIN, .detached = true};
     bool enabled = cor_spin_lock(&cor_memory_lock), needed;
     struct cor_thread *thread;
 
     balloon.target = pages;
-    needed = !balloon.working && (pages < cor_frames_total() || (pages > cor_frames_total() && balloon.count));
+    needed =
+        !balloon.working && (pages < cor_frames_total() || (pages > cor_frames_total() && balloon.count));
     balloon.working = balloon.working || needed;
     cor_spin_unlock(&cor_memory_lock, enabled);
     if (needed && cor_thread_create(&thread, &attr, work, NULL) != 0) {

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * The domain shall have this many pages: gives free ones back, or asks for those that it once gave, on a thread that lives
- * until that is done. It never gives pages that are in use, keeps some free ones, and never gets more than it was built
- * with; what cannot be done now is not tried again. Any context.
+ * The domain shall have this many pages: gives free ones back, or asks for those that it once gave, on a
+ * thread that lives until that is done. It never gives pages that are in use, keeps some free ones, and never
+ * gets more than it was built with; what cannot be done now is not tried again. Any context.
  */
 void cor_balloon_set_target(uint64_t pages);
 

@@ -2,8 +2,8 @@
 /*
  * Requests of the control domain, which it leaves in the store (Xen's docs/misc/xenstore-paths.pandoc):
  *
- *   control/shutdown   poweroff, halt, reboot: the program gets SIGTERM, whose default is exit(0); the node is emptied as
- *                      the answer. suspend is refused: the node stays as it is.
+ *   control/shutdown   poweroff, halt, reboot: the program gets SIGTERM, whose default is exit(0); the node
+ *                      is emptied as the answer. suspend is refused: the node stays as it is.
  *   memory/target      KiB that the domain shall have: balloon.c
  *
  * All of it happens in the store's event handler, so no thread exists for it.
@@ -33,7 +33,8 @@ static void act_shutdown(const char *value);
 static void act_target(const char *value);
 static void changed(struct cor_store_watch *watch, const char *path);
 
-static struct node shutdown_node = {.watch = {.path = "control/shutdown", .changed = changed}, .act = act_shutdown};
+static struct node shutdown_node = {.watch = {.path = "control/shutdown", .changed = changed},
+                                    .act = act_shutdown};
 static struct node target_node = {.watch = {.path = "memory/target", .changed = changed}, .act = act_target};
 
 __attribute__((weak)) void cor_posix_terminate(void)
@@ -63,12 +64,13 @@ static void read_node(struct node *node)
         return;
     }
     node->reading = true;
-    node->read = (struct cor_store_request){.type = XS_READ,
-                                            .part = {{node->watch.path, (uint32_t)strlen(node->watch.path) + 1}},
-                                            .reply = node->value,
-                                            .reply_size = sizeof(node->value),
-                                            .done = read_done,
-                                            .context = node};
+    node->read =
+        (struct cor_store_request){.type = XS_READ,
+                                   .part = {{node->watch.path, (uint32_t)strlen(node->watch.path) + 1}},
+                                   .reply = node->value,
+                                   .reply_size = sizeof(node->value),
+                                   .done = read_done,
+                                   .context = node};
     cor_store_submit(&node->read);
 }
 
@@ -101,9 +103,8 @@ static void act_shutdown(const char *value)
     cor_set_exit_reason(reboot ? SHUTDOWN_reboot : SHUTDOWN_poweroff);
     if (!asked) {
         asked = true;
-        answer = (struct cor_store_request){.type = XS_WRITE,
-                                            .part = {{"control/shutdown", sizeof("control/shutdown")}},
-                                            .done = answered};
+        answer = (struct cor_store_request){
+            .type = XS_WRITE, .part = {{"control/shutdown", sizeof("control/shutdown")}}, .done = answered};
         cor_store_submit(&answer);
     }
     cor_posix_terminate();

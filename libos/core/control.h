@@ -4,8 +4,8 @@
 #define LIBOS_CORE_CONTROL_H
 
 /*
- * Begins to watch control/shutdown and memory/target, without waiting for anything; does nothing in a domain without a
- * store. Once, on the main thread.
+ * Begins to watch control/shutdown and memory/target, without waiting for anything; does nothing in a domain
+ * without a store. Once, on the main thread.
  */
 void cor_control_start(void);
 

@@ -25,8 +25,8 @@
 
 static struct {
     unsigned long *p2m;
-    uint64_t total;   /* frames that the domain was built with */
-    int64_t change;   /* the balloon's part in what it has now */
+    uint64_t total;                /* frames that the domain was built with */
+    int64_t change;                /* the balloon's part in what it has now */
     uint64_t fresh;                /* next frame that was never used */
     uint64_t linear_next;          /* the heap's next linear frame */
     uint64_t linear_end;           /* first frame that is not linear, or was taken from above */

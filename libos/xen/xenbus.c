@@ -96,7 +96,8 @@ long cor_xenbus_backend_number(const struct cor_xenbus_device *device, const cha
 {
     char path[2 * COR_XENBUS_PATH];
 
-    return join(path, sizeof(path), device->backend, name) ? cor_store_read_number(0, path, fallback) : fallback;
+    return join(path, sizeof(path), device->backend, name) ? cor_store_read_number(0, path, fallback)
+                                                           : fallback;
 }
 
 int cor_xenbus_close(struct cor_xenbus_device *device, uint64_t deadline)

@@ -80,7 +80,7 @@ static void wait_for(int fd)
     }
 }
 
-/* Takes events that have come; xenstored would wait for room else. Whoever calls it looks at the ring afterwards. */
+/* Takes events that have come, for xenstored would wait for room; the caller looks at the ring afterwards. */
 static void take_events(void)
 {
     uint32_t domid;
@@ -447,9 +447,6 @@ static void come_and_go(void)
     struct message replies[SIDES], request;
     char text[40];
 
-    if (getenv("COMPARE_TRACE")) {
-        printf("%lu: domain %u goes and comes\n", done, domid);
-    }
     for (unsigned client = 0; client < CLIENTS; client++) {
         for (unsigned slot = 0; slot < TRANSACTIONS; slot++) {
             struct message requests[SIDES];
@@ -570,7 +567,6 @@ int main(int argc, char **argv)
     char text[80];
 
     if (argc != 6) {
-        fputs("usage: compare XENSTORED SHIM DIRECTORY SEED REQUESTS\n", stderr);
         return 2;
     }
     random_state = strtoull(argv[4], NULL, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The libOS's client of the store (libos/xen/store.c, xenbus.c) against the store itself (toolstack/store), both as they
- * are, over one page. A thread that waits is the server's turn, and then the event handler's.
+ * The libOS's client of the store (libos/xen/store.c, xenbus.c) against the store itself (toolstack/store),
+ * both as they are, over one page. A thread that waits is the server's turn, and then the event handler's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,9 +35,9 @@ static start_info_t start_info;
 static struct vcpu_info vcpu_info;
 static struct cor_cpu this_cpu;
 static cor_event_handler *handler;
-static bool pending;    /* the server has sent an event */
-static bool deaf;       /* the server does not work */
-static unsigned sent;   /* events to the server */
+static bool pending;        /* the server has sent an event */
+static bool deaf;           /* the server does not work */
+static unsigned sent;       /* events to the server */
 static void (*other)(void); /* another domain's doing, when this one waits with nothing to come */
 
 /* ------------------------------------------------------------------ the machine */
@@ -145,7 +145,10 @@ static void notify(void *context)
     pending = true;
 }
 
-/* The client keeps its state for as long as a domain lives; so there is one for all tests, made anew on the other side. */
+/*
+ * The client keeps its state for as long as a domain lives; so there is one for all tests, made anew on the
+ * other side.
+ */
 static int set_up(void **state)
 {
     char home[32];
@@ -161,7 +164,8 @@ static int set_up(void **state)
     store = store_create(NULL);
     snprintf(home, sizeof(home), "/local/domain/%u", DOMID);
     assert_int_equal(store_mkdir(store, home), 0);
-    assert_int_equal(store_set_permissions(store, home, (struct store_permission[]){{DOMID, STORE_NONE}}, 1), 0);
+    assert_int_equal(store_set_permissions(store, home, (struct store_permission[]){{DOMID, STORE_NONE}}, 1),
+                     0);
     assert_int_equal(store_introduce(store, DOMID, page, notify, NULL), 0);
     return 0;
 }
@@ -390,7 +394,8 @@ static void make_device(void)
     store_printf(store, "/local/domain/3/device/vif/0/backend", "/back/3/0");
     store_printf(store, "/local/domain/3/device/vif/0/backend-id", "7");
     store_mkdir(store, "/back/3/0");
-    store_set_permissions(store, "/back/3/0", (struct store_permission[]){{0, STORE_NONE}, {3, STORE_READ}}, 2);
+    store_set_permissions(store, "/back/3/0", (struct store_permission[]){{0, STORE_NONE}, {3, STORE_READ}},
+                          2);
     store_printf(store, "/back/3/0/state", "%d", XenbusStateInitWait);
     store_printf(store, "/back/3/0/feature-sg", "1");
 }
@@ -407,12 +412,14 @@ static void device(void **state)
     assert_int_equal(vif.backend_id, 7);
     assert_int_equal(cor_xenbus_backend_number(&vif, "feature-sg", 0), 1);
     assert_int_equal(cor_xenbus_backend_number(&vif, "feature-none", 9), 9);
-    assert_int_equal(cor_xenbus_wait(&vif, COR_XENBUS_STATE(XenbusStateInitWait), COR_FOREVER), XenbusStateInitWait);
+    assert_int_equal(cor_xenbus_wait(&vif, COR_XENBUS_STATE(XenbusStateInitWait), COR_FOREVER),
+                     XenbusStateInitWait);
     assert_int_equal(cor_xenbus_set_state(&vif, XenbusStateInitialised), 0);
     assert_string_equal(store_read(store, "/local/domain/3/device/vif/0/state", NULL), "3");
     assert_int_equal(cor_xenbus_wait(&vif, COR_XENBUS_STATE(XenbusStateConnected), 1000), -ETIMEDOUT);
     other = backend_connects;
-    assert_int_equal(cor_xenbus_wait(&vif, COR_XENBUS_STATE(XenbusStateConnected), COR_FOREVER), XenbusStateConnected);
+    assert_int_equal(cor_xenbus_wait(&vif, COR_XENBUS_STATE(XenbusStateConnected), COR_FOREVER),
+                     XenbusStateConnected);
     other = backend_closes;
     assert_int_equal(cor_xenbus_close(&vif, COR_FOREVER), 0);
     assert_string_equal(store_read(store, "/local/domain/3/device/vif/0/state", NULL), "6");

@@ -76,7 +76,7 @@ static void conflicts(void **state)
     assert_ask(tools, READ, "/c/new|", "ENOENT|");
 }
 
-/* Others remove below what a transaction has looked at; then it removes that: no error, but no commit either. */
+/* Others remove below what a transaction has seen; then it removes that: no error, but no commit either. */
 static void remove_what_has_gone(void **state)
 {
     uint32_t t;

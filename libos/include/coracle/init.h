@@ -36,11 +36,15 @@ void cor_posix_init(void);
 void cor_posix_exit(void);
 
 /*
- * The control domain wants the program to end: the POSIX room sends SIGTERM. In interrupt context. Weak and empty, too.
+ * The control domain wants the program to end: the POSIX room sends SIGTERM. In interrupt context. Weak and
+ * empty, too.
  */
 void cor_posix_terminate(void);
 
-/* The same for devices: after cor_posix_exit, on the thread that exits, events enabled. libos/xen/xenbus.c has it. */
+/*
+ * The same for devices: after cor_posix_exit, on the thread that exits, events enabled. libos/xen/xenbus.c
+ * has it.
+ */
 void cor_devices_exit(void);
 
 #endif

@@ -18,8 +18,8 @@
 noreturn void cor_exit(int status);
 
 /*
- * What cor_exit tells the hypervisor: SHUTDOWN_poweroff (xen/sched.h), or SHUTDOWN_reboot when the control domain has asked
- * for that. cor_exit_requested: whether it has asked for either. Any context.
+ * What cor_exit tells the hypervisor: SHUTDOWN_poweroff (xen/sched.h), or SHUTDOWN_reboot when the control
+ * domain has asked for that. cor_exit_requested: whether it has asked for either. Any context.
  */
 void cor_set_exit_reason(unsigned reason);
 bool cor_exit_requested(void);

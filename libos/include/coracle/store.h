@@ -26,8 +26,10 @@ long cor_store_read(uint32_t transaction, const char *path, char *value, size_t 
 /* Reads a number (decimal, or 0x...); fallback if there is no such node or no number in it. */
 long cor_store_read_number(uint32_t transaction, const char *path, long fallback);
 
-/* Writes a value; missing nodes are made. cor_store_printf: format as in cor_vformat (coracle/shutdown.h), at most
- * 256 bytes. */
+/*
+ * Writes a value; missing nodes are made. cor_store_printf: format as in cor_vformat (coracle/shutdown.h), at
+ * most 256 bytes.
+ */
 int cor_store_write(uint32_t transaction, const char *path, const void *value, size_t length);
 int cor_store_printf(uint32_t transaction, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -67,8 +69,9 @@ int cor_store_watch(struct cor_store_watch *watch);
 int cor_store_unwatch(struct cor_store_watch *watch);
 
 /*
- * A request that nobody waits for. The caller fills the first part in; structure and data stay valid until done was
- * called, in interrupt context (or by cor_store_submit itself, if there is no store). done may submit again.
+ * A request that nobody waits for. The caller fills the first part in; structure and data stay valid until
+ * done was called, in interrupt context (or by cor_store_submit itself, if there is no store). done may
+ * submit again.
  */
 #define COR_STORE_PARTS 3
 struct cor_store_request {
@@ -91,7 +94,10 @@ struct cor_store_request {
 /* Any context. */
 void cor_store_submit(struct cor_store_request *request);
 
-/* cor_store_watch without waiting: request, which stays valid as above, carries it. done may be NULL. Any context. */
+/*
+ * cor_store_watch without waiting: request, which stays valid as above, carries it. done may be NULL. Any
+ * context.
+ */
 void cor_store_watch_submit(struct cor_store_watch *watch, struct cor_store_request *request,
                             void (*done)(struct cor_store_request *request));
 

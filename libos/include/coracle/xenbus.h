@@ -30,8 +30,8 @@ struct cor_xenbus_device {
 };
 
 /*
- * Finds the device's backend and watches its state. The structure stays valid until cor_xenbus_close returned. -ENOENT:
- * there is no such device; -ENAMETOOLONG.
+ * Finds the device's backend and watches its state. The structure stays valid until cor_xenbus_close
+ * returned. -ENOENT: there is no such device; -ENAMETOOLONG.
  */
 int cor_xenbus_open(struct cor_xenbus_device *device, const char *frontend);
 
@@ -39,8 +39,9 @@ int cor_xenbus_open(struct cor_xenbus_device *device, const char *frontend);
 int cor_xenbus_backend_state(const struct cor_xenbus_device *device);
 
 /*
- * Waits until the backend's state is in the set; which it is, or -ETIMEDOUT at the deadline (monotonic nanoseconds,
- * COR_FOREVER: none), -EINTR, -ENODEV when the backend is gone (and XenbusStateUnknown is not in the set).
+ * Waits until the backend's state is in the set; which it is, or -ETIMEDOUT at the deadline (monotonic
+ * nanoseconds, COR_FOREVER: none), -EINTR, -ENODEV when the backend is gone (and XenbusStateUnknown is not in
+ * the set).
  */
 int cor_xenbus_wait(struct cor_xenbus_device *device, unsigned states, uint64_t deadline);
 
@@ -51,8 +52,9 @@ int cor_xenbus_set_state(const struct cor_xenbus_device *device, int state);
 long cor_xenbus_backend_number(const struct cor_xenbus_device *device, const char *name, long fallback);
 
 /*
- * Ends a device: Closing, waits for the backend to close, Closed; gives up waiting at the deadline. Grants may be
- * revoked afterwards. Devices that are open when the program ends are closed so, with a second for all.
+ * Ends a device: Closing, waits for the backend to close, Closed; gives up waiting at the deadline. Grants
+ * may be revoked afterwards. Devices that are open when the program ends are closed so, with a second for
+ * all.
  */
 int cor_xenbus_close(struct cor_xenbus_device *device, uint64_t deadline);
 

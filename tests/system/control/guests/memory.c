@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A domain that tells its pages when asked: "pages"; takes memory: "take MIB"; and checks what it took: "check". */
+/*
+ * A domain that tells its pages when asked: "pages"; takes memory: "take MIB"; and checks what it took:
+ * "check".
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +28,10 @@ int main(void)
             for (unsigned long i = 0; taken && i < size; i += 64) {
                 taken[i] = (unsigned char)(i >> 12);
             }
-            printf("%s\n", taken ? "taken" : "no memory");
+            printf("%s %lu\n", taken ? "taken" : "no memory for", size / MIB);
         } else if (!strncmp(line, "check", 5)) {
             unsigned long bad = 0;
-            for (unsigned long i = 0; i < size; i += 64) {
+            for (unsigned long i = 0; taken && i < size; i += 64) {
                 bad += taken[i] != (unsigned char)(i >> 12);
             }
             printf("%lu are bad\n", bad);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain that can be asked to end. Arguments: "wait" sleeps in pause(), "busy" computes, "handler" has a handler for
- * SIGTERM that ends with status 7, "deaf" ignores it.
+ * A domain that can be asked to end. Arguments: "wait" sleeps in pause(), "busy" computes, "handler" has a
+ * handler for SIGTERM that ends with status 7, "deaf" ignores it.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A domain that uses the store: everything of coracle/store.h once, two threads at a time, a watch that is waited for. */
+/*
+ * A domain that uses the store: everything of coracle/store.h once, two threads at a time, a watch that is
+ * waited for.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
