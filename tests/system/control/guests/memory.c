@@ -34,7 +34,7 @@ int main(void)
             for (unsigned long i = 0; taken && i < size; i += 64) {
                 bad += taken[i] != (unsigned char)(i >> 12);
             }
-            printf("%lu are bad\n", bad);
+            printf("%lu MiB, %lu bad\n", size / MIB, bad);
         }
         fflush(stdout);
     }
