@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What all kinds of tests share: the test object, selection, the parallel loop and the report."""
 import concurrent.futures
+import re
 import threading
 import time
 import traceback
@@ -51,9 +52,17 @@ def select(tests, names):
     return [t for t in tests if t in chosen]
 
 
-def tail(text, lines=40):
+# The hypervisor's last words; what follows says where it died.
+LAST_WORDS = re.compile(r'PANIC: |hypervisor fault: |Panic on CPU|FATAL (TRAP|PAGE FAULT)')
+
+
+def tail(text, lines=40, before=10, after=120):
+    """The end of an output, or where it tells of the hypervisor's death."""
     rows = text.rstrip('\n').split('\n')
-    if len(rows) > lines:
+    death = next((i for i, row in enumerate(rows) if LAST_WORDS.search(row)), None)
+    if death is not None:
+        rows = rows[max(0, death - before):death + after]
+    elif len(rows) > lines:
         rows = ['... (%d lines before)' % (len(rows) - lines)] + rows[-lines:]
     return '\n'.join('    ' + row for row in rows)
 

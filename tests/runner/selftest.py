@@ -62,6 +62,8 @@ def run(_context):
     for text, fault in FAULTS:
         if bool(HYPERVISOR_FAULT.search(text)) != fault:
             wrong.append('fault line: ' + text)
+    if 'called from' not in core.tail('x\n' * 99 + '(coracle) PANIC: y\n(coracle) called from z\n' + 'x\n' * 99):
+        wrong.append('the lines after a panic are lost')
     for name, finished, keys, good in PROGRAMS:
         try:
             tool.judge(finished, **keys)

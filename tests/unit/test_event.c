@@ -49,7 +49,6 @@ void sched_block(void)
 }
 
 static bool busy; /* somebody else wants the processor */
-
 bool preempt_due(void)
 {
     return busy;
@@ -432,8 +431,7 @@ static int tear_down(void **state)
         uint32_t next = 1;
 
         domain[d].state = DOMAIN_DYING;
-        busy = true;
-        while (event_close_all(&domain[d], &next) == -EAGAIN) {
+        for (busy = true; event_close_all(&domain[d], &next) == -EAGAIN;) {
             assert_int_equal(next % 64, 0); /* and it gets on */
         }
         busy = false;
