@@ -26,6 +26,7 @@ static int map_pages(unsigned long block, unsigned page, unsigned n, uint64_t fl
         if (mfn_eq(m, MFN_INVALID) || hv_map(block + i * PAGE_SIZE, m, flags) != 0) {
             return -ENOMEM;
         }
+        memset((void *)(block + i * PAGE_SIZE), 0, PAGE_SIZE); /* it may be raw, and all see it */
     }
     return 0;
 }

@@ -59,7 +59,7 @@ static int steal_chunk(const struct domain *d, struct side *in, unsigned long ch
 static int take_chunk(struct side *out, unsigned bits)
 {
     for (out->held = 0; out->held < 1ul << out->count_order; out->held++) {
-        mfn_t m = frame_take_for(out->order, bits);
+        mfn_t m = frame_take_for(out->order, bits, !current_domain()->privileged);
 
         if (mfn_eq(m, MFN_INVALID)) {
             return -ENOMEM;

@@ -6,7 +6,7 @@
  *         62 HYPER      shared page that the hypervisor made for the owner (shared info, grant table): never
  *                       given back
  *         61 DIRTY      free, but not scrubbed since somebody owned it
- *         60 FREE       head of a free block: bits 48..53 are its order
+ *         60 FREE       head of a free block: bits 48..53 are its order; 54 RAW: not scrubbed since the start
  *         47..32 owner  domid; DOMID_HYPERVISOR for the hypervisor's own
  *         31..0  refs   0: free
  *   type  63..61 type   FRAME_NONE, L1..L4, SEG, WRITABLE
@@ -53,6 +53,7 @@ _Static_assert(sizeof(struct frame) == 24, "the frame table costs 24 bytes a fra
 #define FRAME_HYPER       (1ul << 62)
 #define FRAME_DIRTY       (1ul << 61)
 #define FRAME_FREE        (1ul << 60)
+#define FRAME_RAW         (1ul << 54) /* with FREE: never scrubbed */
 #define FRAME_ORDER_SHIFT 48
 #define FRAME_OWNER_SHIFT 32
 #define FRAME_REFS_MASK   0xfffffffful
@@ -161,7 +162,7 @@ mfn_t frame_alloc_shared(struct domain *d);
 /* Takes it back when d goes. */
 void frame_free_shared(struct domain *d, mfn_t m);
 uint64_t frame_free_count(void);
-/* Scrubs some dirty free frames, if any; true: more are left. Idle loop. LOCK_HEAP. */
+/* Scrubs some free frames that need it, if any; true: more are left. Idle loop. LOCK_HEAP. */
 bool frame_scrub_some(void);
 
 #endif

@@ -5,7 +5,9 @@
  *
  * Each frame that comes back, from a domain or from the hypervisor, which keeps guests' registers in its
  * frames, goes to the dirty list first: it is scrubbed by an idle processor, or when memory runs short,
- * before anybody gets it. A free block's head carries in `type` the newest TLB stamp of its frames: whoever
+ * before anybody gets it. What was RAM before we came is raw: it goes to the hypervisor and to the initial
+ * domain as it is, to others after a scrub; once there are others, idle processors scrub it. Raw blocks have
+ * lists of their own, and never become one with scrubbed ones. A free block's head carries in `type` the newest TLB stamp of its frames: whoever
  * takes the block first sees that no processor holds a translation to it any more.
  */
 #include "hypervisor/include/assert.h"
@@ -16,21 +18,24 @@
 
 #define ZONE_LOW_END (1ul << (32 - PAGE_SHIFT))
 #define SCRUB_BATCH  64u
+#define SCRUB_ORDER  4u  /* 16 frames: what an idle processor does between two looks at its work */
 #define SCRUB_ROUNDS 64u /* an allocation scrubs 16 MiB at most: some milliseconds */
 
 static struct {
     struct spinlock lock;
-    uint32_t head[2][FRAME_ORDERS]; /* [zone][order] */
-    uint32_t dirty;                 /* list of single dirty frames, newest first */
-    uint64_t nr_free;               /* dirty ones included */
+    uint32_t head[2][2][FRAME_ORDERS]; /* [raw][zone][order] */
+    uint32_t dirty;                    /* list of single dirty frames, newest first */
+    uint64_t nr_free;                  /* dirty ones included */
+    uint64_t nr_raw;                   /* of these, frames of raw blocks */
+    bool scrub_raw;                    /* somebody wants scrubbed frames */
 } heap = {.lock = SPINLOCK(LOCK_HEAP)};
 
 uint64_t frame_count;
 
 /* `own` of a free block's head: it counts no references, so nobody can take one. */
-static uint64_t free_block(unsigned order)
+static uint64_t free_block(unsigned order, bool raw)
 {
-    return FRAME_FREE | (uint64_t)order << FRAME_ORDER_SHIFT;
+    return FRAME_FREE | (raw ? FRAME_RAW : 0) | (uint64_t)order << FRAME_ORDER_SHIFT;
 }
 
 static unsigned zone_of(uint64_t index)
@@ -72,24 +77,25 @@ static uint64_t stamp_newer(uint64_t a, uint64_t b)
     return (int32_t)((uint32_t)a - (uint32_t)b) > 0 ? (uint32_t)a : (uint32_t)b;
 }
 
-static void block_insert(uint64_t index, unsigned order, uint64_t stamp)
+static void block_insert(uint64_t index, unsigned order, uint64_t stamp, bool raw)
 {
+    heap.nr_raw += raw ? 1ul << order : 0;
     while (order + 1 < FRAME_ORDERS) {
         uint64_t buddy = index ^ (1ul << order);
 
-        if (buddy == 0 || buddy >= frame_count || frame_table[buddy].own != free_block(order)) {
+        if (buddy == 0 || buddy >= frame_count || frame_table[buddy].own != free_block(order, raw)) {
             break;
         }
-        list_remove(&heap.head[zone_of(buddy)][order], buddy);
+        list_remove(&heap.head[raw][zone_of(buddy)][order], buddy);
         stamp = stamp_newer(stamp, frame_table[buddy].type);
         frame_table[buddy].own = 0;
         frame_table[index].own = 0;
         index = MIN(index, buddy);
         order++;
     }
-    frame_table[index].own = free_block(order);
+    frame_table[index].own = free_block(order, raw);
     frame_table[index].type = stamp;
-    list_push(&heap.head[zone_of(index)][order], index);
+    list_push(&heap.head[raw][zone_of(index)][order], index);
 }
 
 void frame_add_ram(uint64_t first, uint64_t end)
@@ -100,7 +106,7 @@ void frame_add_ram(uint64_t first, uint64_t end)
         while (order + 1 < FRAME_ORDERS && (first & (1ul << order)) == 0 && first + (2ul << order) <= end) {
             order++;
         }
-        block_insert(first, order, 0);
+        block_insert(first, order, 0, true);
         heap.nr_free += 1ul << order;
         first += 1ul << order;
     }
@@ -120,24 +126,25 @@ static uint64_t list_find(uint32_t head, unsigned order, uint64_t limit)
     return 0;
 }
 
-/* Takes a block off the lists; 0: none. The rest of a larger block goes back. */
-static uint64_t block_take(unsigned order, uint64_t limit, uint32_t *stamp)
+/* Takes a block off the lists of raw or scrubbed ones; 0: none. The rest of a larger block goes back. */
+static uint64_t block_take_from(bool raw, unsigned order, uint64_t limit, uint32_t *stamp)
 {
     for (int zone = MIN(limit, frame_count) > ZONE_LOW_END ? 1 : 0; zone >= 0; zone--) {
         for (unsigned o = order; o < FRAME_ORDERS; o++) {
-            uint64_t index = list_find(heap.head[zone][o], order, limit);
+            uint64_t index = list_find(heap.head[raw][zone][o], order, limit);
 
             if (!index) {
                 continue;
             }
-            list_remove(&heap.head[zone][o], index);
+            list_remove(&heap.head[raw][zone][o], index);
+            heap.nr_raw -= raw ? 1ul << order : 0;
             *stamp = (uint32_t)frame_table[index].type;
             while (o > order) {
                 uint64_t upper = index + (1ul << --o);
 
-                frame_table[upper].own = free_block(o);
+                frame_table[upper].own = free_block(o, raw);
                 frame_table[upper].type = *stamp;
-                list_push(&heap.head[zone][o], upper);
+                list_push(&heap.head[raw][zone][o], upper);
             }
             frame_table[index].own = 0;
             return index;
@@ -146,35 +153,60 @@ static uint64_t block_take(unsigned order, uint64_t limit, uint32_t *stamp)
     return 0;
 }
 
+/* Takes a block: a scrubbed one if that is wanted, else a raw one, if there are both. */
+static uint64_t block_take(unsigned order, uint64_t limit, bool clean, uint32_t *stamp, bool *raw)
+{
+    uint64_t index;
+
+    *raw = !clean;
+    index = block_take_from(*raw, order, limit, stamp);
+    if (!index) {
+        *raw = clean;
+        index = block_take_from(*raw, order, limit, stamp);
+    }
+    return index;
+}
+
+/* Scrubs frames that are nobody's; no window open. */
+static void scrub(uint64_t index, uint64_t n)
+{
+    struct domain *before = private_enter();
+
+    for (uint64_t i = index; i < index + n; i++) {
+        void *p = map_frame(mfn(i));
+
+        memset(p, 0, PAGE_SIZE);
+        unmap_frame(p);
+    }
+    private_leave(before);
+}
+
 /* Scrubs up to n dirty frames into the free lists; lock held, no window open. */
 static void scrub_dirty(unsigned n)
 {
-    struct domain *before = private_enter();
+    struct domain *before = private_enter(); /* once for all of them */
 
     while (heap.dirty && n--) {
         uint64_t index = heap.dirty;
         uint32_t stamp = (uint32_t)frame_table[index].type;
-        void *p;
 
         tlb_flush_stamp(NULL, stamp); /* or its former owner could still write to it after the scrub */
-        p = map_frame(mfn(index));
-        memset(p, 0, PAGE_SIZE);
-        unmap_frame(p);
+        scrub(index, 1);
         list_remove(&heap.dirty, index);
-        block_insert(index, 0, stamp);
+        block_insert(index, 0, stamp, false);
     }
     private_leave(before);
 }
 
 /* A single frame is there after the first round; a larger or constrained block may fail while dirty frames
  * are left. */
-static uint64_t take(unsigned order, uint64_t limit, uint32_t *stamp)
+static uint64_t take(unsigned order, uint64_t limit, bool clean, uint32_t *stamp, bool *raw)
 {
-    uint64_t index = block_take(order, limit, stamp);
+    uint64_t index = block_take(order, limit, clean, stamp, raw);
 
     for (unsigned round = 0; !index && heap.dirty && round < SCRUB_ROUNDS; round++) {
         scrub_dirty(SCRUB_BATCH);
-        index = block_take(order, limit, stamp);
+        index = block_take(order, limit, clean, stamp, raw);
     }
     if (index) {
         heap.nr_free -= 1ul << order;
@@ -187,9 +219,10 @@ mfn_t frame_alloc(unsigned order, unsigned flags)
     uint64_t limit = flags & ALLOC_LOW32 ? ZONE_LOW_END : ~0ul;
     uint32_t stamp = 0;
     uint64_t index;
+    bool raw;
 
     spin_lock(&heap.lock);
-    index = take(order, limit, &stamp);
+    index = take(order, limit, false, &stamp, &raw);
     spin_unlock(&heap.lock);
     if (!index) {
         return MFN_INVALID;
@@ -216,22 +249,27 @@ void frame_free(mfn_t m, unsigned order)
     }
 }
 
-mfn_t frame_take_for(unsigned order, unsigned bits)
+mfn_t frame_take_for(unsigned order, unsigned bits, bool clean)
 {
     uint64_t limit = bits >= 64 ? ~0ul : bits <= PAGE_SHIFT ? 0 : 1ul << (bits - PAGE_SHIFT);
     uint32_t stamp = 0;
     uint64_t index;
+    bool raw;
 
     if (order >= FRAME_ORDERS) {
         return MFN_INVALID;
     }
     spin_lock(&heap.lock);
-    index = take(order, limit, &stamp);
+    heap.scrub_raw |= clean;
+    index = take(order, limit, clean, &stamp, &raw);
     spin_unlock(&heap.lock);
     if (!index) {
         return MFN_INVALID;
     }
     tlb_flush_stamp(NULL, stamp);
+    if (raw && clean) {
+        scrub(index, 1ul << order);
+    }
     return mfn(index);
 }
 
@@ -252,16 +290,36 @@ uint64_t frame_free_count(void)
     return read_once(heap.nr_free);
 }
 
+/* Scrubs a small raw block; it is on no list meanwhile, but counted as free. */
+static void scrub_raw(void)
+{
+    unsigned order = SCRUB_ORDER;
+    uint32_t stamp;
+    uint64_t index;
+
+    spin_lock(&heap.lock);
+    index = block_take_from(true, order, ~0ul, &stamp);
+    if (!index) {
+        order = 0;
+        index = block_take_from(true, order, ~0ul, &stamp);
+    }
+    spin_unlock(&heap.lock);
+    if (index) {
+        scrub(index, 1ul << order);
+        spin_lock(&heap.lock);
+        block_insert(index, order, stamp, false);
+        spin_unlock(&heap.lock);
+    }
+}
+
 bool frame_scrub_some(void)
 {
-    bool more;
-
-    if (!read_once(heap.dirty)) {
-        return false;
+    if (read_once(heap.dirty)) {
+        spin_lock(&heap.lock);
+        scrub_dirty(1u << SCRUB_ORDER);
+        spin_unlock(&heap.lock);
+    } else if (read_once(heap.scrub_raw) && read_once(heap.nr_raw)) {
+        scrub_raw();
     }
-    spin_lock(&heap.lock);
-    scrub_dirty(16);
-    more = heap.dirty != 0;
-    spin_unlock(&heap.lock);
-    return more;
+    return read_once(heap.dirty) || (read_once(heap.scrub_raw) && read_once(heap.nr_raw));
 }

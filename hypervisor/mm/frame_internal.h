@@ -11,10 +11,11 @@
 /* Hands frames first..end-1 to the allocator; boot. */
 void frame_add_ram(uint64_t first, uint64_t end);
 /*
- * Takes a block for a domain off the free lists, TLBs clean, scrubbed; its entries are not set up. LOCK_HEAP.
- * No window is open.
+ * Takes a block for a domain off the free lists, TLBs clean; its entries are not set up. clean: scrubbed, as
+ * all but the initial domain's must be, who gets what the machine held before, too. LOCK_HEAP. No window is
+ * open.
  */
-mfn_t frame_take_for(unsigned order, unsigned bits);
+mfn_t frame_take_for(unsigned order, unsigned bits, bool clean);
 /*
  * Sets up the entries of n fresh frames as d's (ALLOCATED, one reference, type NONE) and puts them on its
  * list. LOCK_PAGE_LIST.

@@ -264,7 +264,7 @@ mfn_t frame_alloc_domain(struct domain *d, unsigned order, unsigned bits)
     d->tot_pages += n;
     spin_unlock(&d->list_lock);
 
-    m = frame_take_for(order, bits);
+    m = frame_take_for(order, bits, !d->privileged);
     if (mfn_eq(m, MFN_INVALID)) {
         spin_lock(&d->list_lock);
         d->tot_pages -= n;

@@ -37,7 +37,8 @@ static void take(struct block *b, mfn_t m, unsigned order, unsigned owner, bool 
         assert_false(used[i]);
         used[i] = true;
         assert_true(!was_used[i] || flushes > seen_flush[i]);
-        for (unsigned j = 0; domains && j < 512; j++) {
+        /* The initial domain may find what was there before us. */
+        for (unsigned j = 0; domains && owner != 0 && j < 512; j++) {
             assert_int_equal(memory[i][j], 0);
         }
         memory[i][below(512)] = 0x5ec2e7; /* a secret */
@@ -142,6 +143,9 @@ static void random_blocks(void **state)
     world_init(FIRST, END);
     before = snapshot();
     assert_int_equal(frame_free_count(), END - FIRST);
+    for (unsigned i = FIRST; i < END; i++) {
+        memory[i][511] = ~0ul; /* what was there before us */
+    }
     for (unsigned i = 0; i < WORLD_DOMAINS; i++) {
         domain[i].max_pages = END;
     }
@@ -171,7 +175,7 @@ static void random_blocks(void **state)
     check_counts();
     scrub_all();
     for (unsigned i = 0; i < WORLD_FRAMES; i++) {
-        assert_int_equal(frame_table[i].own, before[i]);
+        assert_int_equal(frame_table[i].own, before[i] & ~FRAME_RAW);
     }
     free(before);
 }
