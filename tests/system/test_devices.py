@@ -20,7 +20,15 @@ def pattern(start, end, salt):
     return b''.join(struct.pack('<I', (i * 2654435761 & 0xffffffff) ^ salt) for i in range(start // 4, end // 4))
 
 
-def disk_options(path, device, drive=''):
+BAD = ['-blockdev', 'driver=file,filename=%s,node-name=file', '-blockdev',
+       'driver=blkdebug,image=file,node-name=disk,inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=300,'
+       'inject-error.0.errno=5']
+SLOW = ',throttling.bps-total=4096'
+
+
+def disk_options(path, device, drive='', args=''):
+    if args == 'bad':
+        return [word % path if '%s' in word else word for word in BAD] + ['-device', device + ',drive=disk']
     return ['-drive', 'file=%s,format=raw,if=none,id=disk%s' % (path, drive), '-device', device + ',drive=disk']
 
 
@@ -37,6 +45,12 @@ MACHINES = {
                          disk_driver='virtio-blk', cpu='Opteron_G1'),
     'e1000': dict(card='e1000', card_driver='e1000', disk='virtio-blk-pci,vectors=0', disk_driver='virtio-blk'),
     'e1000e': dict(card='e1000e', card_driver='e1000', qemu=['-M', 'q35'], cpus=2),
+    'ahci': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35']),
+    'ahci-pc': dict(disk='ide-hd,bus=sata.2', disk_driver='ahci', qemu=['-device', 'ich9-ahci,id=sata'], cpus=2),
+    'virtio-bad': dict(disk='virtio-blk-pci,request-merging=off', disk_driver='virtio-blk', args='bad'),
+    'virtio-slow': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', args='slow', drive=SLOW),
+    'ahci-bad': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35'], args='bad'),
+    'ahci-slow': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35'], args='slow', drive=SLOW),
     'virtio-read-only': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', drive=',readonly=on'),
 }
 
@@ -59,7 +73,7 @@ def machine(name, keys):
         if 'disk' in keys:
             with open(path, 'wb') as file:
                 file.write(pattern(0, DISK, 0))
-            qemu += disk_options(path, keys['disk'], keys.get('drive', ''))
+            qemu += disk_options(path, keys['disk'], keys.get('drive', ''), keys.get('args', ''))
         if 'card' in keys:
             qemu += NIC + ['-device', keys['card'] + ',netdev=net']
         output = boot(context, 'coracle', product(context, 'tests/system/devices.elf'), '-- ' + keys.get('args', ''),
@@ -73,7 +87,7 @@ def machine(name, keys):
             with open(path, 'rb') as file:
                 after = file.read()
             # The first sectors may be discarded; the rest is as it was, or as the image wrote it.
-            written = 0 if 'readonly' in keys.get('drive', '') else SALT
+            written = 0 if 'readonly' in keys.get('drive', '') or 'args' in keys else SALT
             if after[PIECE:half] != pattern(PIECE, half, 0) or after[half:] != pattern(half, DISK, written):
                 raise Failure('the disk does not hold what it should', output.text)
         return output.text

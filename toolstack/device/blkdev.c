@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+uint64_t blkdev_timeout = BLKDEV_TIMEOUT;
+
 static struct blkdev *first, **end = &first;
 
 struct blkdev *blkdev_first(void)
@@ -59,6 +61,9 @@ static int check(const struct blkdev *dev, const struct blk_request *r)
 
         if (s->length == 0 || s->length % BLKDEV_SECTOR || s->address % 4) {
             return -EINVAL;
+        }
+        if (dev->dma_bits < 64 && (s->address + s->length - 1) >> dev->dma_bits) {
+            return -EFAULT;
         }
         length += s->length;
     }
@@ -127,7 +132,7 @@ static void start_waiting(struct blkdev *dev)
             finish(dev, r, error);
             continue;
         }
-        r->deadline = cor_monotonic_ns() + BLKDEV_TIMEOUT;
+        r->deadline = cor_monotonic_ns() + blkdev_timeout;
         r->next = dev->started;
         dev->started = r;
         if (idle) {
@@ -206,8 +211,18 @@ static void watch(struct loop_task *task)
     }
 }
 
-void blkdev_add(struct blkdev *dev)
+void blkdev_add(struct blkdev *dev, const char *prefix)
 {
+    unsigned number = 0;
+
+    for (const struct blkdev *d = first; d; d = d->next) {
+        number += strncmp(d->name, prefix, strlen(prefix)) == 0;
+    }
+    if (number < 26) {
+        snprintf(dev->name, sizeof(dev->name), "%s%c", prefix, 'a' + number);
+    } else {
+        snprintf(dev->name, sizeof(dev->name), "%s%c%c", prefix, 'a' + number / 26 - 1, 'a' + number % 26);
+    }
     dev->finish.run = run_finished;
     dev->watchdog.task.run = watch;
     *end = dev;

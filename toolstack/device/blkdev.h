@@ -17,6 +17,7 @@
 #define BLKDEV_NAME    16
 #define BLKDEV_SECTOR  512u           /* the unit of all positions and counts, whatever the device's own is */
 #define BLKDEV_TIMEOUT 30000000000ull /* ns */
+extern uint64_t blkdev_timeout;       /* the one in force; tests have a shorter one */
 
 enum blk_operation {
     BLK_READ,    /* from the device into the segments */
@@ -69,6 +70,7 @@ struct blkdev {
     uint32_t sector_size;   /* the device's own: requests must be multiples of it, 512 or more */
     uint32_t max_segments;
     uint32_t max_sectors; /* of one request */
+    unsigned dma_bits;    /* it reaches machine addresses below 2^this */
     bool read_only;
     bool can_flush; /* has a write cache: without it a flush is done at once */
     bool can_discard;
@@ -91,13 +93,16 @@ struct blkdev *blkdev_find(const char *name);
 
 /*
  * Submits a request. 0: done() will be called; -ENODEV it has failed; -EROFS; -EINVAL not on sectors, beyond
- * the end, or the wrong segments; -EOPNOTSUPP no discard. After an error the request is the caller's again
+ * the end, or the wrong segments; -EFAULT memory that it does not reach; -EOPNOTSUPP no discard. After an error the request is the caller's again
  * and done() is not called.
  */
 int blkdev_submit(struct blkdev *dev, struct blk_request *request);
 
-/* For drivers: enters a disk that works; a started request is over; the device is of no use any more. */
-void blkdev_add(struct blkdev *dev);
+/*
+ * For drivers: enters a disk that works, under a name of that prefix and the next letter; a started request is
+ * over; the device is of no use any more.
+ */
+void blkdev_add(struct blkdev *dev, const char *prefix);
 void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);
 void blkdev_fail(struct blkdev *dev, int error);
 

@@ -2,7 +2,6 @@
 /* virtio block devices (virtio 1.1, 5.2). A request is a header, the data, and a byte with the result. */
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include "coracle/mem.h"
 #include "toolstack/device/blkdev.h"
@@ -168,7 +167,6 @@ static bool config_good(const struct blkdev *dev)
 
 int virtio_blk_start(const struct pci_device *pci)
 {
-    static unsigned count;
     struct virtio_blk *b;
     int error;
 
@@ -203,9 +201,9 @@ int virtio_blk_start(const struct pci_device *pci)
         b->slots[i].next = b->free;
         b->free = &b->slots[i];
     }
-    snprintf(b->dev.name, sizeof(b->dev.name), "vd%c", 'a' + count++ % 26);
     b->dev.driver = "virtio-blk";
     b->dev.ops = &ops;
-    blkdev_add(&b->dev);
+    b->dev.dma_bits = 64;
+    blkdev_add(&b->dev, "vd");
     return 0;
 }

@@ -10,7 +10,8 @@
 #include <string.h>
 #include "coracle/mem.h"
 
-#define MOST      64u /* requests under way */
+#define MOST      64u  /* requests under way */
+#define BAD       300u /* the sector that the host has made unreadable, where it has */
 #define PIECE_MAX (64u << 10)
 #define SEGMENTS  (PIECE_MAX / COR_PAGE_SIZE + 1)
 
@@ -129,25 +130,49 @@ static void errors(struct blkdev *dev, struct work *w)
     check(under_way == 0, "%s: none of them is under way", name);
 }
 
-/* The host takes it away while requests are under way: each ends with an error. */
-static void vanish(struct blkdev *dev, struct work *works)
+/* Sector BAD cannot be read: its request fails, those beside it do not. */
+static void bad_sector(struct blkdev *dev, struct work *works)
 {
-    bool all = true;
-    int error = 0;
-    uint64_t end = cor_monotonic_ns() + 120 * SECOND;
+    unsigned failed = 0, good = 0;
 
-    printf("# unplug\n");
-    while (!error && cor_monotonic_ns() < end) {
-        error = perform(dev, &works[0], BLK_READ, 0, piece);
-    }
-    check(error == -ENODEV || error == -EIO, "%s: gone: an error, not a hang (%d)", dev->name, error);
     for (unsigned i = 0; i < MOST; i++) {
-        all &= submit(dev, &works[i], BLK_READ, 0, piece) == -ENODEV;
+        good += submit(dev, &works[i], BLK_READ, (uint64_t)i % 8 * piece / BLKDEV_SECTOR, piece) == 0;
     }
-    check(all, "%s: gone: every later request is refused", dev->name);
+    check(good == MOST, "%s: all are taken", dev->name);
+    good = 0;
+    for (unsigned i = 0; i < MOST; i++) {
+        uint64_t first = (uint64_t)i % 8 * piece / BLKDEV_SECTOR;
+        bool hit = first <= BAD && BAD < first + piece / BLKDEV_SECTOR;
+
+        wait_for(&works[i].done, 60);
+        failed += hit && works[i].done && works[i].error == -EIO;
+        good += !hit && works[i].done && works[i].error == 0 && matches(&works[i], first * BLKDEV_SECTOR, 0);
+    }
+    check(failed == MOST / 8, "%s: reads of the bad sector fail", dev->name);
+    check(good == MOST - MOST / 8, "%s: the others are good", dev->name);
+    check(!dev->has_failed && dev->counters.errors == failed, "%s: the disk goes on", dev->name);
 }
 
-void test_disk(struct blkdev *dev, bool vanishes)
+/* A disk that takes minutes for a request: each ends with an error, and the disk is given up. */
+static void slow(struct blkdev *dev, struct work *works)
+{
+    bool all = true;
+
+    blkdev_timeout = 2 * SECOND;
+    for (unsigned i = 0; i < MOST; i++) {
+        all &= submit(dev, &works[i], BLK_READ, (uint64_t)i * piece / BLKDEV_SECTOR, piece) == 0;
+    }
+    check(all, "%s: all are taken", dev->name);
+    for (unsigned i = 0; i < MOST; i++) {
+        wait_for(&works[i].done, 60);
+        all &= works[i].done && (works[i].error == -EIO || (i < 4 && works[i].error == 0));
+    }
+    check(all, "%s: each ends with an error", dev->name);
+    check(dev->has_failed && submit(dev, &works[0], BLK_READ, 0, piece) == -ENODEV, "%s: given up",
+          dev->name);
+}
+
+void test_disk(struct blkdev *dev, const char *how)
 {
     static struct work works[MOST];
     uint64_t half;
@@ -165,6 +190,14 @@ void test_disk(struct blkdev *dev, bool vanishes)
         works[i].data = malloc(PIECE_MAX + 4096);
         /* Segments begin in the middle of a page. */
         works[i].data += 512 - ((uintptr_t)works[i].data & 511);
+    }
+    if (strcmp(how, "bad") == 0) {
+        bad_sector(dev, works);
+        return;
+    }
+    if (strcmp(how, "slow") == 0) {
+        slow(dev, works);
+        return;
     }
     check(sweep(dev, works, BLK_READ, 0, half), "%s: the first half as the host wrote it", dev->name);
     errors(dev, &works[0]);
@@ -186,7 +219,4 @@ void test_disk(struct blkdev *dev, bool vanishes)
     }
     check(dev->counters.errors == 0 && dev->counters.interrupts > 0, "%s: counters", dev->name);
     printf("# %s: %llu interrupts\n", dev->name, (unsigned long long)dev->counters.interrupts);
-    if (vanishes) {
-        vanish(dev, works);
-    }
 }

@@ -2,7 +2,6 @@
 #include "tests/system/device/test.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include "toolstack/device/device.h"
 
 static unsigned passed, failed;
@@ -29,16 +28,16 @@ bool wait_for(const volatile bool *flag, unsigned seconds)
     return *flag;
 }
 
-/* argv[1]: "vanish": the disk is unplugged when the line `# unplug` is there. */
+/* argv[1]: what the disks are like, see test_disk(). */
 int main(int argc, char **argv)
 {
-    bool vanishes = argc > 1 && strcmp(argv[1], "vanish") == 0;
+    const char *how = argc > 1 ? argv[1] : "";
     int found = device_init();
 
     check(found >= 0, "device_init");
     printf("# %d devices\n", found);
     for (struct blkdev *dev = blkdev_first(); dev; dev = dev->next) {
-        test_disk(dev, vanishes);
+        test_disk(dev, how);
     }
     for (struct netdev *dev = netdev_first(); dev; dev = dev->next) {
         test_card(dev);

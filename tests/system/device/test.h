@@ -20,7 +20,8 @@ bool check(bool good, const char *format, ...) __attribute__((format(printf, 2, 
 /* Turns the loop until *flag, at most that long. */
 bool wait_for(const volatile bool *flag, unsigned seconds);
 
-void test_disk(struct blkdev *dev, bool vanishes);
+/* how: "" a good disk; "bad" with an unreadable sector; "slow" that takes minutes. */
+void test_disk(struct blkdev *dev, const char *how);
 void test_card(struct netdev *dev);
 
 #endif
