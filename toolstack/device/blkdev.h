@@ -93,14 +93,14 @@ struct blkdev *blkdev_find(const char *name);
 
 /*
  * Submits a request. 0: done() will be called; -ENODEV it has failed; -EROFS; -EINVAL not on sectors, beyond
- * the end, or the wrong segments; -EFAULT memory that it does not reach; -EOPNOTSUPP no discard. After an error the request is the caller's again
- * and done() is not called.
+ * the end, or the wrong segments; -EFAULT memory that it does not reach; -EOPNOTSUPP no discard. After an
+ * error the request is the caller's again and done() is not called.
  */
 int blkdev_submit(struct blkdev *dev, struct blk_request *request);
 
 /*
- * For drivers: enters a disk that works, under a name of that prefix and the next letter; a started request is
- * over; the device is of no use any more.
+ * For drivers: enters a disk that works, under a name of that prefix and the next letter; a started request
+ * is over; the device is of no use any more.
  */
 void blkdev_add(struct blkdev *dev, const char *prefix);
 void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);

@@ -59,7 +59,7 @@ enum {
 #define RCTL_MPE       (1u << 4)
 #define RCTL_BAM       (1u << 15)
 #define RCTL_SECRC     (1u << 26)
-#define TCTL_DEFAULT   (1u << 1 | 1u << 3 | 0x0fu << 4 | 0x40u << 12) /* on, padding, collisions: full duplex */
+#define TCTL_DEFAULT   (1u << 1 | 1u << 3 | 0x0fu << 4 | 0x40u << 12) /* full duplex */
 #define TIPG_DEFAULT   (10u | 10u << 10 | 10u << 20)
 #define RXCSUM_DEFAULT (1u << 8 | 1u << 9)
 #define RAH_AV         (1u << 31)
