@@ -17,7 +17,7 @@ $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC)): LIBOS_REGS := -mgeneral-regs-only
 
 # Sockets and the network's glue know lwIP. Every image carries the debugging information of all libcoracle, so these
 # have line numbers only.
-LIBOS_LWIP_OBJ := $(patsubst %,$(BUILD)/%.o,$(wildcard libos/net/*.c libos/posix/inet*.c libos/posix/netdb*.c))
+LIBOS_LWIP_OBJ := $(patsubst %,$(BUILD)/%.o,$(wildcard libos/net/*.c libos/front/net*.c libos/posix/inet*.c libos/posix/netdb*.c))
 $(LIBOS_LWIP_OBJ): LIBOS_LWIP = $(LWIP_CFLAGS) -g1
 $(LIBOS_LWIP_OBJ): | $(LWIP_STAMP)
 

@@ -6,27 +6,59 @@
 #include <string.h>
 
 #include "coracle/clock.h"
+#include "coracle/init.h"
+#include "coracle/shutdown.h"
+#include "libos/front/net.h"
+#include "libos/net/device.h"
 #include "libos/net/hooks.h"
 #include "libos/posix/random.h"
 #include "libos/posix/thread.h"
 #include "lwip/priv/tcp_priv.h"
 
+#define PATIENCE_NS (10 * NS_PER_S) /* what DHCP may take before calls no longer wait for it */
+#define WAIT_NS     (60 * NS_PER_S) /* the same with net=wait */
+
 static struct cor_mutex start_lock;
 static bool started;        /* guarded by start_lock */
+static uint64_t patience;   /* when calls stop to wait for a first address */
 static uint64_t isn_key[2]; /* secret, of this boot */
+
+/* start_lock held. */
+static int start(void)
+{
+    const char *setting = cor_setting("net");
+    int err;
+
+    random_fill(isn_key, sizeof(isn_key));
+    tcpip_init(NULL, NULL);
+    LOCK_TCPIP_CORE();
+    net_configure_dns();
+    UNLOCK_TCPIP_CORE();
+    patience = cor_monotonic_ns() + PATIENCE_NS;
+    err = netfront_start();
+    if (!err && setting && !strcmp(setting, "wait") && !net_wait_configured(cor_monotonic_ns() + WAIT_NS))
+        cor_log("network: no interface has an address");
+    return err;
+}
 
 int net_start(void)
 {
+    static int result;
+
     if (__atomic_load_n(&started, __ATOMIC_ACQUIRE))
-        return 0;
+        return result;
     posix_lock(&start_lock);
     if (!started) {
-        random_fill(isn_key, sizeof(isn_key));
-        tcpip_init(NULL, NULL);
+        result = start();
         __atomic_store_n(&started, true, __ATOMIC_RELEASE);
     }
     posix_unlock(&start_lock);
-    return 0;
+    return result;
+}
+
+bool net_wait_route(void)
+{
+    return cor_monotonic_ns() < patience && net_wait_configured(patience);
 }
 
 void net_trim_time_wait(unsigned keep)

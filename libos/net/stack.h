@@ -7,15 +7,24 @@
 #ifndef LIBOS_NET_STACK_H
 #define LIBOS_NET_STACK_H
 
+#include <stdbool.h>
+
 #include "lwip/tcpip.h"
 
 #pragma GCC visibility push(hidden) /* names of the libOS alone */
 
 /*
  * Starts the stack at the first call: its thread, the loopback, the domain's network interfaces. 0 or
- * -ENOMEM. Nothing of the network exists before. Threads only, without the core lock.
+ * -ENOMEM. Nothing of the network exists before. With the setting net=wait the first call returns when an
+ * interface has an address. Threads only, without the core lock.
  */
 int net_start(void);
+
+/*
+ * For calls that block and have found no route: waits for the first address while one is on its way, but
+ * not long after the start of the stack. True: try again, once. Without the core lock.
+ */
+bool net_wait_route(void);
 
 /* Connections in TIME_WAIT that are kept: each holds a port and a few hundred bytes. */
 #define NET_TIME_WAIT_MOST 1024u

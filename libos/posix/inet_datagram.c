@@ -282,7 +282,6 @@ static ssize_t datagram_send(struct socket *socket, const struct msghdr *message
     ssize_t size = message_size(message);
     int result;
 
-    (void)nonblock;
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (size > (ssize_t)LONGEST)
@@ -290,6 +289,11 @@ static ssize_t datagram_send(struct socket *socket, const struct msghdr *message
     LOCK_TCPIP_CORE();
     result = send_locked(inet_of(socket), message, (size_t)size);
     UNLOCK_TCPIP_CORE();
+    if (result == -ENETUNREACH && !nonblock && net_wait_route()) {
+        LOCK_TCPIP_CORE();
+        result = send_locked(inet_of(socket), message, (size_t)size);
+        UNLOCK_TCPIP_CORE();
+    }
     return result ? result : size;
 }
 

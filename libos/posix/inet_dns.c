@@ -54,7 +54,7 @@ static void take_servers(void)
     UNLOCK_TCPIP_CORE();
 }
 
-int netdb_ask(const char *name, int family, struct host_address *address)
+static int ask_once(const char *name, int family, struct host_address *address, bool waited)
 {
     struct question question = {.answered = 0};
     uint64_t start = cor_monotonic_ns();
@@ -74,6 +74,8 @@ int netdb_ask(const char *name, int family, struct host_address *address)
             posix_wait_through(&question.answered, 0, COR_FOREVER);
         if (!question.found)
             return cor_monotonic_ns() - start < SLOW_NS ? EAI_NONAME : EAI_AGAIN;
+    } else if (err == ERR_VAL && !waited && net_wait_route()) {
+        return ask_once(name, family, address, true); /* DHCP has named a server meanwhile */
     } else if (err != ERR_OK) {
         return err == ERR_ARG ? EAI_NONAME : EAI_AGAIN; /* no server, or too many questions at once */
     }
@@ -85,6 +87,11 @@ int netdb_ask(const char *name, int family, struct host_address *address)
     else
         memcpy(address->bytes, &ip_2_ip4(&question.address)->addr, 4);
     return 1;
+}
+
+int netdb_ask(const char *name, int family, struct host_address *address)
+{
+    return ask_once(name, family, address, false);
 }
 
 int netdb_has_ipv6(void)

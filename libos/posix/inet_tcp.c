@@ -385,6 +385,17 @@ static int start_connect(struct inet_socket *s, const ip_addr_t *ip, uint16_t po
     return inet_error(err);
 }
 
+/* Core lock held, but not meanwhile. */
+static bool wait_route(void)
+{
+    bool found;
+
+    UNLOCK_TCPIP_CORE();
+    found = net_wait_route();
+    LOCK_TCPIP_CORE();
+    return found;
+}
+
 static int connect_locked(struct inet_socket *s, const struct sockaddr *address, socklen_t length,
                           bool nonblock)
 {
@@ -410,6 +421,8 @@ static int connect_locked(struct inet_socket *s, const struct sockaddr *address,
             return inet_take_error(s);
         }
         err = ip_addr_ismulticast(&ip) ? -ENETUNREACH : start_connect(s, &ip, port);
+        if (err == -ENETUNREACH && !nonblock && wait_route())
+            err = start_connect(s, &ip, port);
         if (err)
             return err;
     }

@@ -18,7 +18,7 @@ lint_flags_libos = $(call lint_flags,$(LIBOS_CFLAGS) $(LWIP_CFLAGS))
 lint_flags_toolstack = $(call lint_flags,$(HOST_CFLAGS)) -DCORACLE_VERSION='"lint"'
 lint_flags_toolstack_control = $(call lint_flags,$(CONTROL_CFLAGS) $(SYSROOT_CFLAGS))
 lint_flags_toolstack_backend = $(lint_flags_toolstack_control)
-lint_flags_samples = $(call lint_flags,$(SYSROOT_CFLAGS)) -O2
+lint_flags_samples = $(call lint_flags,$(SYSROOT_CFLAGS) $(GUESTLIB_CFLAGS)) -O2
 lint_flags_tests_unit = $(call lint_flags,$(HOST_CFLAGS)) -DUNIT_TEST=1 -Itests/unit/include
 lint_flags_tests_abi = $(call lint_flags,$(ABI_CFLAGS))
 # A room's sources, without those of rooms inside it.
@@ -34,14 +34,14 @@ lint-format:
 	$(call say,LINT,format)
 	$(Q)clang-format --dry-run -Werror $(wildcard $(filter %.c %.h,$(LINT_FILES)))
 
-lint-house: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP)
+lint-house: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_HEADERS)
 	$(call say,LINT,rules of the house)
 	$(Q)$(foreach r,$(LINT_ROOMS),LINT_FLAGS_$(subst /,_,$r)=$(call lint_quote,$(call lint_room_flags,$r))) \
 		tests/lint/house $(FILES)
 
 lint_quote = '$(subst ','\'',$(1))'
 
-lint-tidy: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP)
+lint-tidy: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_HEADERS)
 	$(call say,LINT,clang-tidy)
 	$(Q)status=0; $(foreach r,$(LINT_TIDY_ROOMS),$(if $(call lint_room_c,$r),\
 		printf '%s\n' $(call lint_room_c,$r) | xargs -P $$(nproc) -I{} \

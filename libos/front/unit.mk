@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+UNIT_TESTS += net_queue
+UNIT_SRC_net_queue := libos/front/net_queue.c
+UNIT_FLAGS_net_queue = -idirafter libos/include -isystem $(BUILD)/libos/abi $(LWIP_CFLAGS)
