@@ -4,12 +4,11 @@
 #include "toolstack/cli/verb.h"
 #include "toolstack/lib/attach.h"
 #include "toolstack/lib/json.h"
+#include "toolstack/lib/machine.h"
 #include "toolstack/lib/report.h"
-#include "toolstack/lib/stage.h"
 #include "toolstack/lib/symbolize.h"
 #include "toolstack/lib/upload.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +58,8 @@ struct logs_request {
 static const struct argp_option logs_options[] = {
     {"follow", 'f', NULL, 0, "go on with what comes, until the domain is gone", 1},
     {"image", 'i', "FILE", 0,
-     "the domain's image, for names in a backtrace (default: what it was created from)", 1},
+     "the domain's image, for names in a backtrace (default: where it came from, if this machine made it)",
+     1},
     {0},
 };
 
@@ -91,37 +91,39 @@ static const struct argp logs_argp = {
     .children = logs_children,
 };
 
+/* What was printed last: a program that crashes says there where it was. */
+struct tail {
+    char *text;
+    size_t length;
+    bool in_line; /* no line feed came last */
+};
+
 static bool print_piece(void *context, const char *bytes, size_t length)
 {
-    bool *at_line_start = context;
+    struct tail *tail = context;
+    size_t kept = length < MACHINE_TAIL_MAX ? MACHINE_TAIL_MAX - length : 0;
 
-    if (length != 0)
-        *at_line_start = bytes[length - 1] == '\n';
+    if (length == 0)
+        return true;
+    tail->in_line = bytes[length - 1] != '\n';
+    if (kept < tail->length) {
+        memmove(tail->text, tail->text + tail->length - kept, kept);
+        tail->length = kept;
+    }
+    kept = length < MACHINE_TAIL_MAX ? length : MACHINE_TAIL_MAX;
+    memcpy(tail->text + tail->length, bytes + length - kept, kept);
+    tail->length += kept;
     return fwrite(bytes, 1, length, stdout) == length && fflush(stdout) == 0;
 }
 
-/* Downloads an image into a file of the stage. True if that worked. */
-static bool download(struct client *client, const struct stage *stage, const char *digest)
-{
-    char *path = client_path(client, "/v1/images/%s", digest);
-    struct answer answer = client_request(client, "GET", path, NULL);
-    int fd = answer.status == 200 ? stage_create(stage, "image") : -1;
-    bool good = fd >= 0 && write(fd, answer.body.text, answer.body.length) == (ssize_t)answer.body.length;
-
-    if (fd >= 0)
-        close(fd);
-    answer_free(&answer);
-    free(path);
-    return good;
-}
-
-/* Prints each line with the names of its address. */
-static void print_record(const struct symbol_files *symbols, char *record)
+/* Prints the record and the log's last backtrace, with the names of addresses. */
+static void print_record(const struct symbol_files *symbols, char *record, const struct tail *tail)
 {
     char *save = NULL;
 
     for (char *line = strtok_r(record, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
         print_symbolized(symbols, line, stdout);
+    print_last_backtrace(symbols, tail->text, tail->length, stdout);
 }
 
 /* Which image the domain was made from: as the host says, or as is known here when it is gone. For free(). */
@@ -137,37 +139,27 @@ static char *domain_image(struct client *client, const char *name)
     return digest;
 }
 
-static void print_crash(struct client *client, const struct logs_request *request, char *record)
+static void print_crash(struct client *client, const struct logs_request *request, char *record,
+                        const struct tail *tail)
 {
     char *digest = request->image == NULL ? domain_image(client, request->host.words[0]) : NULL;
     char *source = digest != NULL ? image_source(client, digest) : NULL;
-    struct symbol_files symbols = {.guest = request->image != NULL ? request->image : source};
-    struct stage stage;
+    const struct symbol_files symbols = {.guest = request->image != NULL ? request->image : source};
 
-    if (symbols.guest == NULL && digest != NULL && stage_open(&stage) == 0) {
-        char path[PATH_MAX + sizeof("/image")];
-
-        snprintf(path, sizeof(path), "%s/image", stage.path);
-        if (download(client, &stage, digest))
-            symbols.guest = path;
-        print_record(&symbols, record);
-        stage_close(&stage);
-    } else {
-        print_record(&symbols, record);
-    }
+    print_record(&symbols, record, tail);
     free(source);
     free(digest);
 }
 
 /* The crash record behind the log, if there is one. 0, or -1 with a message. */
-static int show_crash(struct client *client, const struct logs_request *request)
+static int show_crash(struct client *client, const struct logs_request *request, const struct tail *tail)
 {
     char *path = client_path(client, "/v1/domains/%s/crash", request->host.words[0]);
     struct answer answer = client_request(client, "GET", path, NULL);
     int result = 0;
 
     if (answer.status == 200 && answer.body.length != 0)
-        print_crash(client, request, answer.body.text);
+        print_crash(client, request, answer.body.text, tail);
     else if (answer.status != 404)
         result = answer_check(client, &answer);
     answer_free(&answer);
@@ -180,21 +172,24 @@ int verb_logs(int argc, char **argv)
     struct logs_request request = {
         .host = {.least = 1, .most = 1, .expected = "the name or number of one domain"}};
     struct client *client;
-    bool at_line_start = true;
+    struct tail tail = {.text = malloc(MACHINE_TAIL_MAX)};
     char *path;
     int result;
 
     argp_parse(&logs_argp, argc, argv, 0, NULL, &request);
-    client = open_host(&request.host);
-    if (client == NULL)
+    client = tail.text != NULL ? open_host(&request.host) : NULL;
+    if (client == NULL) {
+        free(tail.text);
         return EXIT_FAILED;
+    }
     path = client_path(client, request.follow ? "/v1/domains/%s/log?follow=1" : "/v1/domains/%s/log",
                        request.host.words[0]);
-    result = client_stream(client, path, print_piece, &at_line_start);
-    if (!at_line_start)
+    result = client_stream(client, path, print_piece, &tail);
+    if (tail.in_line)
         putchar('\n');
     if (result == 0)
-        result = show_crash(client, &request);
+        result = show_crash(client, &request, &tail);
+    free(tail.text);
     free(path);
     free(request.host.words);
     client_close(client);

@@ -130,7 +130,7 @@ static int create(const struct create_request *request, struct domain_files *fil
 
 int verb_create(int argc, char **argv)
 {
-    struct create_request request = {0};
+    struct create_request request = {.host = {.takes_no_words = true}};
     struct domain_files files;
     int count = split_guest_args(argc, argv, &request.domain.guest);
     int status = EXIT_FAILED;

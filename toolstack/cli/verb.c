@@ -21,9 +21,10 @@ static const struct argp_option json_options[] = {
 
 static void add_word(struct argp_state *state, struct host_request *request, char *word)
 {
+    if (request->expected == NULL)
+        argp_error(state, "unexpected '%s'; expected no words", word);
     if (request->most != 0 && request->nr_words == request->most)
-        argp_error(state, "unexpected '%s'; expected %s", word,
-                   request->expected != NULL ? request->expected : "nothing more");
+        argp_error(state, "unexpected '%s'; expected %s", word, request->expected);
     request->words = reallocarray(request->words, request->nr_words + 1, sizeof(*request->words));
     if (request->words == NULL) {
         report("out of memory");
@@ -44,7 +45,7 @@ static error_t parse_host(int key, char *argument, struct argp_state *state)
         request->token_file = argument;
         return 0;
     case ARGP_KEY_ARG:
-        if (request->expected == NULL)
+        if (request->takes_no_words)
             return ARGP_ERR_UNKNOWN;
         add_word(state, request, argument);
         return 0;

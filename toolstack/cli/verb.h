@@ -12,7 +12,8 @@
  */
 struct host_request {
     unsigned least, most; /* so many words are expected; most 0: any number */
-    const char *expected; /* what the words are, for messages */
+    const char *expected; /* what the words are, for messages; NULL: none are expected */
+    bool takes_no_words;  /* somebody else parses them */
     const char *host;     /* NULL: the default */
     const char *token_file;
     bool json;

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""A host as its users meet it, through the tool: starts and ends, domains by all verbs, consoles and logs, and what must
+be refused. Each test has a host, or several, of its own."""
+import os
+import pty
+import re
+import subprocess
+import threading
+
+from runner.core import Failure, Test
+from runner.host import LocalHost, Place, children, kill, lives, program
+from runner.tool import product
+
+def check(condition, what, output=''):
+    if not condition:
+        raise Failure(what, str(output))
+
+
+def says(host, name, text):
+    """Waits until the domain's log has the text."""
+    host.wait_until(lambda: text in host.run('logs', name).out, '%s says %r' % (name, text))
+
+
+# ---- the host itself ----
+
+def start_and_stop(context):
+    with Place(context) as place:
+        check(place.run('host', 'status').status == 1, 'a host that was never started runs')
+        check(place.run('host', 'stop').status == 1, 'a host that does not run can be stopped')
+        started = place.run('host', 'start', '--memory', '160M', '--cpus', '2')
+        check(started.status == 0, 'the host did not start', started.text())
+        folder = os.path.join(place.path, 'coracle/default')
+        check(os.stat(folder).st_mode & 0o777 == 0o700, 'others may enter ' + folder)
+        for name in ('token', 'api.sock', 'host.json', 'console.log'):
+            check(os.stat(os.path.join(folder, name)).st_mode & 0o077 == 0, 'others may read ' + name)
+        again = place.run('host', 'start')
+        check(again.status == 1 and "'default' runs already" in again.err, 'it started twice', again.text())
+        other = place.run('host', 'start', '--name', 'other', '--memory', '160M')
+        check(other.status == 0, 'a second host did not start', other.text())
+        listed = place.run('host', 'list')
+        check(re.search(r'^default +\d+ +2 +160$', listed.out, re.M) and re.search(r'^other +\d+ +1 ', listed.out, re.M),
+              'host list is wrong', listed.text())
+        info = place.run('info', '--host', 'other')
+        check(info.status == 0 and 'processors' in info.out, 'no info of the other host', info.text())
+        stopped = place.run('host', 'stop')
+        check(stopped.status == 0, 'the host did not stop', stopped.text())
+        check(place.run('host', 'status').status == 1, 'it runs after it was stopped')
+        check(not os.path.exists(os.path.join(folder, 'token')), 'the token is left')
+        gone = place.run('list')
+        check(gone.status == 1 and "'default' is not running" in gone.err, 'a list without a host', gone.text())
+        check(place.run('host', 'stop', '--force', '--name', 'other').status == 0, 'no stop by force')
+        check('other' not in place.run('host', 'list').out, 'the other is still listed')
+
+
+def two_starts_at_once(context):
+    with Place(context) as place:
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(place.run('host', 'start', '--memory', '160M')))
+                   for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        check(sorted(r.status for r in results) == [0, 1], 'not exactly one start succeeded',
+              '\n'.join(r.text() for r in results))
+        check(place.run('list').status == 0, 'the host that started does not answer')
+
+
+def crashes_leave_nothing(context):
+    with LocalHost(context) as host:
+        agent = host.agent()
+        qemu, = children(agent)
+        kill(qemu)
+        host.wait_until(lambda: not lives(agent), 'the agent ends with QEMU')
+        host.fails('list', says=["'default' is not running"])
+        check(host.run('host', 'status').status == 1, 'it runs without QEMU')
+        check('QEMU was ended by signal 9' in host.console(), 'agent.log does not say why', host.console())
+        host.ok('host', 'start', *host.options)
+        agent = host.agent()
+        qemu, = children(agent)
+        kill(agent)
+        host.wait_until(lambda: not lives(qemu), 'QEMU ends with the agent')
+        check(os.path.exists(host.inside('token')), 'the test expected a left token')
+        check('default' not in host.run('host', 'list').out, 'a host without agent is listed')
+        check(not os.path.exists(host.inside('token')), 'the token is left')
+        host.ok('host', 'start', *host.options)
+        host.ok('list')
+
+
+def bad_machines(context):
+    with Place(context) as place:
+        def fails(status, part, *arguments, env=None):
+            finished = place.run(*arguments, env=env)
+            check(finished.status == status and part in finished.err, 'expected status %d and "%s"' % (status, part),
+                  finished.text())
+        fails(1, 'is too small', 'host', 'start', '--memory', '40M')
+        fails(2, '--memory much', 'host', 'start', '--memory', 'much')
+        fails(2, '--cpus 0', 'host', 'start', '--cpus', '0')
+        fails(2, 'expected the name of a host', 'host', 'start', '--name', '../x')
+        fails(2, 'expected start, stop, status or list', 'host', 'fly')
+        fails(1, 'did not start', 'host', 'start', '--cpu', 'nonsense')
+        fails(1, 'unable to find CPU model', 'host', 'start', '--cpu', 'nonsense')
+        fails(1, 'No such file', 'host', 'start', '/nonexistent.elf')
+        fails(1, 'nobody else may enter', 'host', 'start', env={'XDG_RUNTIME_DIR': shared(place)})
+        check(place.run('host', 'list').out.count('\n') == 1, 'a host is left')
+
+
+def shared(place):
+    """A runtime directory that others can enter."""
+    path = os.path.join(place.path, 'shared')
+    os.makedirs(os.path.join(path, 'coracle'), exist_ok=True)
+    os.chmod(os.path.join(path, 'coracle'), 0o755)
+    return path
+
+
+def addresses_and_tokens(context):
+    with LocalHost(context) as host:
+        path = 'unix:' + host.inside('api.sock')
+        host.ok('list', '--host', path)  # the token is beside it
+        host.ok('list', '--host', path, '--token-file', host.inside('token'))
+        moved = host.path + '/s'
+        os.symlink(host.inside('api.sock'), moved)
+        host.fails('list', '--host', 'unix:' + moved, says=['no token', 'CORACLE_TOKEN'])
+        given = host.run('list', '--host', 'unix:' + moved, env={'CORACLE_TOKEN': host.token()})
+        check(given.status == 0, 'CORACLE_TOKEN is not used', given.text())
+        wrong = host.file('wrong', 'f' * 64)
+        host.fails('list', '--token-file', wrong, says=['token'])
+        host.fails('list', '--token-file', '/nonexistent', says=['/nonexistent'])
+        host.fails('list', '--host', 'tcp:a:1', says=['not reached over networks yet'])
+        host.fails('list', '--host', 'unix:/nonexistent', '--token-file', wrong, says=['/nonexistent'])
+        host.fails('list', '--host', 'serial:/dev/null', says=['/dev/null', 'serial line'])
+        host.fails('list', '--host', 'nobody', says=["'nobody' is not running"])
+        check(host.request('GET', '/v1/host', token='x')[0] == 401, 'a wrong token is good')
+
+
+# ---- domains ----
+
+def life_of_a_domain(context):
+    image = program(context)
+    with LocalHost(context) as host:
+        check(host.domains() == {}, 'a new host has domains')
+        check(host.ok('create', image, '--name', 'a', '--memory', '8M', '--', 'one', 'two words') == 'a\n',
+              'create does not print the name')
+        says(host, 'a', '[one]\n[two words]\nready')
+        domain = host.domains()['a']
+        check(domain['memory_kib'] == 8192 and domain['vcpus'] == 1 and domain['state'] == 'running', 'wrong list', domain)
+        check(re.search(r'^a +\d+ +8 +1 +running +\d', host.ok('list'), re.M), 'wrong table', host.ok('list'))
+        check('"two words"' in host.json('info', 'a')['cmdline'] or "'two words'" in host.json('info', 'a')['cmdline'],
+              'wrong command line')
+        check(re.search(r'^memory +8192 KiB', host.ok('info', 'a'), re.M), 'wrong info', host.ok('info', 'a'))
+        number = str(domain['domid'])
+        host.ok('pause', number)
+        check(host.domains()['a']['state'] == 'paused', 'not paused')
+        host.ok('unpause', 'a')
+        check(host.domains()['a']['state'] == 'running', 'not running again')
+        host.ok('rename', 'a', 'b')
+        check(list(host.domains()) == ['b'], 'not renamed', host.domains())
+        host.ok('sched', 'b', '--weight', '512', '--cap', '50')
+        check(host.ok('sched', 'b') == 'weight 512, cap 50\n', 'not changed', host.ok('sched', 'b'))
+        host.ok('vcpu-pin', 'b', 'all', '0')
+        host.ok('vcpu-pin', 'b', '0', 'all')
+        host.ok('create', image, '--name', 'c', '-p')
+        check(host.domains()['c']['state'] == 'paused', 'create -p runs')
+        host.ok('destroy', 'b', 'c')
+        check(host.domains() == {}, 'domains are left')
+        check('ready' in host.ok('logs', 'b'), 'the log of a domain that is gone is gone')
+
+
+def many_verbs_on_none(context):
+    with LocalHost(context) as host:
+        for verb in (['pause'], ['unpause'], ['shutdown'], ['reboot'], ['destroy'], ['info'], ['logs'], ['console'],
+                     ['rename', 'NAME', 'x'], ['sched', 'NAME'], ['sched', 'NAME', '--cap', '1'], ['mem-set', 'NAME', '8M'],
+                     ['vcpu-pin', 'NAME', 'all', '0']):
+            words = [word.replace('NAME', 'none') for word in verb]
+            host.fails(*(words if 'NAME' in verb else words + ['none']), says=["'none'"])
+        for bad, part in ((['pause'], 'expected the name'), (['rename', 'a'], 'new name'), (['list', 'x'], "unexpected 'x'"),
+                          (['sched', 'a', '--weight', '0'], '--weight 0'), (['mem-set', 'a', 'big'], 'big'),
+                          (['vcpu-pin', 'a', 'x', '0'], "'x'"), (['images', 'fly'], 'fly'), (['top', '-d', '0'], '--delay 0'),
+                          (['create'], 'expected the image'), (['info', 'a', 'b'], "'b'")):
+            host.fails(*bad, status=2, says=[part])
+
+
+def refusals(context):
+    image = program(context)
+    with LocalHost(context) as host:
+        host.ok('create', image, '--name', 'a', '-m', '8M')
+        host.fails('create', image, '--name', 'a', says=['"a" already'])
+        host.fails('create', image, '--name', 'no/slash', says=['name'])
+        host.fails('create', image, '--name', '', says=['name'])
+        host.fails('create', image, '--name', 'big', '-m', '64G', says=['memory'])
+        host.fails('create', image, '--name', 'small', '-m', '100K', says=['too little'])
+        host.fails('rename', 'a', 'no/slash', says=['name'])
+        host.fails('vcpu-pin', 'a', '0', '17', says=['17'])
+        host.fails('vcpu-pin', 'a', '9', '0', says=['9'])
+        host.fails('create', host.file('broken.elf', b'\x7fELF' + bytes(60)), says=['broken.elf'])
+        host.fails('create', '/nonexistent', says=['/nonexistent', 'No such file'])
+        # An image that only the host can find to be broken.
+        check(host.request('PUT', '/v1/images/broken', b'\x7fELF' + bytes(60),
+                           {'Content-Type': 'application/octet-stream'})[0] == 201, 'no image stored')
+        status, answer, _ = host.request('POST', '/v1/domains', {'name': 'x', 'kernel': 'broken', 'memory_kib': 8192})
+        check(status == 400 and 'cannot be booted' in answer['error'], 'a broken image boots', (status, answer))
+        check(list(host.domains()) == ['a'], 'something was made', host.domains())
+
+
+def configurations(context):
+    image = program(context)
+    with LocalHost(context) as host:
+        cfg = host.file('web.cfg', 'name = "web"\nkernel = "%s"\nmemory = 9\nvcpus = 2\nusb = 1\nextra = "-- x y"\n'
+                                   'on_poweroff = "preserve"\non_crash = "coredump-destroy"\n' % image)
+        created = host.run('create', cfg)
+        check(created.status == 0 and created.out == 'web\n', 'not created', created.text())
+        check("web.cfg:5: 'usb' is not known here" in created.err, 'no warning', created.text())
+        check("web.cfg:8: on_crash='coredump-destroy'" in created.err, 'no warning', created.text())
+        says(host, 'web', '[x]\n[y]\nready')
+        domain = host.domains()['web']
+        check(domain['memory_kib'] == 9 * 1024, 'wrong domain', domain)
+        host.ok('vcpu-pin', 'web', '1', '0')  # it has a second one
+        host.ok('create', cfg, '--name', 'other', '-m', '10M', '--vcpus', '1')
+        check(host.domains()['other']['memory_kib'] == 10 * 1024, 'options do not win', host.domains())
+        host.fails('create', cfg, '--', 'x', says=['extra='])
+        host.fails('create', host.file('bad.cfg', 'name = "x"\nmemory = ]\n'), says=['bad.cfg:2:', 'syntax error'])
+        host.fails('create', host.file('hvm.cfg', 'name="x"\nkernel="k"\ntype="hvm"\n'), says=['hvm.cfg:3:', 'expected pv'])
+        host.fails('create', host.file('none.cfg', 'name="x"\n'), says=['none.cfg: expected kernel'])
+        host.fails('create', host.file('gone.cfg', 'name="x"\nkernel="/nonexistent"\n'), says=['/nonexistent'])
+
+
+def images(context):
+    image = program(context)
+    with LocalHost(context) as host:
+        check(host.json('images')['images'] == [], 'a new host has images')
+        host.ok('create', image, '--name', 'a', '-m', '8M')
+        host.ok('create', image, '--name', 'b', '-m', '8M')
+        kept, = host.json('images')['images']
+        check(kept['users'] == 2, 'not one image for two domains', kept)
+        check(kept['size'] < os.path.getsize(image) / 2, 'symbols travel', kept)
+        check(kept['name'] in host.ok('images', 'list'), 'not in the table')
+        host.fails('images', 'remove', kept['name'], says=[kept['name']])
+        host.fails('images', 'remove', 'none', says=['none'])
+        host.ok('destroy', 'a', 'b')
+        host.ok('images', 'remove', kept['name'])
+        check(host.json('images')['images'] == [], 'the image is left')
+
+
+def autostart(context):
+    image = program(context)
+    with Place(context) as place:
+        cfg = place.file('a.cfg', 'name="first"\nkernel="%s"\nmemory=8\n' % image)
+        with LocalHost(context, '--memory', '192M', cfg, image) as host:
+            host.wait_until(lambda: len(host.domains()) == 2, 'both domains are there')
+            check(set(host.domains()) == {'first', 'host-program'}, 'wrong domains', host.domains())
+            says(host, 'first', 'ready')
+        twice = place.run('host', 'start', cfg, cfg)
+        check(twice.status == 1 and "'first'" in twice.err, 'two of one name start', twice.text())
+
+
+def top(context):
+    image = program(context)
+    with LocalHost(context, '--memory', '192M', '--cpus', '2') as host:
+        host.ok('create', image, '--name', 'hog', '-m', '8M', '--', 'spin')
+        host.ok('create', image, '--name', 'idle', '-m', '8M')
+        host.wait_until(lambda: host.domains()['hog']['cpu_ns'] > 500000000, 'the hog has had half a second')
+        shown = host.ok('top', '--once')
+        check(re.search(r'^processors 2, used \d', shown), 'no heading', shown)
+        rows = [line.split() for line in shown.split('\n')[2:] if line]
+        check([row[0] for row in rows] == ['hog', 'idle'], 'the hog is not first', shown)
+        check(float(rows[0][3]) > float(rows[1][3]), 'the hog uses no more than the idle one', shown)
+        check(shown == shown.replace('\033', ''), 'control characters without a terminal')
+        both = host.json('top')
+        check('cpu_percent' in both['host'] and 'cpu_percent' in both['domains'][0], 'no percent in JSON', both)
+
+
+# ---- consoles and logs ----
+
+def console(context):
+    image = program(context)
+    with LocalHost(context) as host:
+        attached = host.run('create', image, '--name', 'a', '-m', '8M', '-c', stdin='hello\nexit 0\n')
+        check(attached.status == 0 and re.search('ready.*hello.*<hello>', attached.out, re.S), 'create -c', attached.text())
+        host.ok('create', image, '--name', 'b', '-m', '8M')
+        says(host, 'b', 'ready')
+        watcher = subprocess.Popen([product(context, 'coracle'), 'console', 'b'], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, env=host.env)
+        read_part(watcher.stdout.fileno(), b'ready')  # what was said before comes first
+        typed = host.run('console', 'b', stdin='to both\nexit 0\n')
+        out, _ = watcher.communicate(timeout=60)
+        check('<to both>' in typed.out and b'<to both>' in out, 'not both consoles have it', typed.text())
+        check(typed.status == 0 and watcher.returncode == 0, 'the end of the domain is no good end')
+
+
+def read_part(descriptor, part):
+    """Reads until the part has come."""
+    text = b''
+    while part not in text:
+        piece = os.read(descriptor, 4096)
+        if not piece:
+            raise Failure('the end came before %r' % part, text)
+        text += piece
+    return text
+
+
+def console_on_a_terminal(context):
+    import termios  # pylint: disable=import-outside-toplevel
+    image = program(context)
+    with LocalHost(context) as host:
+        host.ok('create', image, '--name', 'a', '-m', '8M')
+        keyboard, line = pty.openpty()
+        before = termios.tcgetattr(line)
+        tool = subprocess.Popen([product(context, 'coracle'), 'console', 'a'], stdin=line, stdout=line,
+                                stderr=subprocess.PIPE, env=host.env, start_new_session=True,
+                                preexec_fn=lambda: __import__('fcntl').ioctl(line, termios.TIOCSCTTY, 0))
+        read_part(keyboard, b'ready')
+        os.write(keyboard, b'ping\r')
+        read_part(keyboard, b'<ping>')
+        os.write(keyboard, b'\x1d')
+        check(tool.wait(60) == 0, 'Ctrl-] is no good end')
+        check(b'Ctrl-]' in tool.stderr.read(), 'nothing said how to leave')
+        check(termios.tcgetattr(line)[:4] == before[:4], 'the terminal is not as it was')
+        check(host.domains()['a']['state'] == 'running', 'the domain is gone')
+        os.close(keyboard)
+        os.close(line)
+
+
+def crash_record(context):
+    image = program(context)
+    with LocalHost(context) as host:
+        host.ok('create', image, '--name', 'a', '-m', '8M')
+        follower = subprocess.Popen([product(context, 'coracle'), 'logs', '-f', 'a'], stdout=subprocess.PIPE, env=host.env)
+        read_part(follower.stdout.fileno(), b'ready')
+        host.run('console', 'a', stdin='fall\n')
+        out = follower.communicate(timeout=60)[0].decode()
+        check(follower.returncode == 0, 'logs -f failed', out)
+        logged = host.ok('logs', 'a')
+        for text, what in ((out, 'logs -f'), (logged, 'logs')):
+            for part in (r'^ready$|^fall', r'rip 0*[0-9a-f]+', r'#\d+ 0x[0-9a-f]+ +fall at .*\.c:\d+', r'main at .*\.c:\d+'):
+                check(re.search(part, text, re.M), '%s has nothing like %s' % (what, part), text)
+        host.fails('info', 'a', says=["'a'"])
+        named = host.ok('logs', 'a', '--image', image)
+        check('main at' in named, 'no names with --image', named)
+
+
+def collect(_context):
+    return [Test('system/host/' + function.__name__.replace('_', '-'), function) for function in (
+        start_and_stop, two_starts_at_once, crashes_leave_nothing, bad_machines, addresses_and_tokens, life_of_a_domain,
+        many_verbs_on_none, refusals, configurations, images, autostart, top, console, console_on_a_terminal,
+        crash_record)]
