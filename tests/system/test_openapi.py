@@ -227,13 +227,13 @@ def raw(host, data, wait=True):
 def bad_clients(context):
     """Through the agent's socket: whatever clients do, others are answered."""
     with LocalHost(context) as host:
-        token = 'Authorization: Bearer %s\r\n' % host.token()
+        token = 'Connection: close\r\nAuthorization: Bearer %s\r\n' % host.token()
         for data, status in ((b'\0' * 100, 400), (b'GET\r\n\r\n', 400), (b'GET /v1/host HTTP/1.1\r\nbad header\r\n\r\n', 400),
                              (b'GET /v1/host HTTP/1.1\r\n\r\n', 401), (b'GET /' + b'x' * 20000, 431),
                              (b'GET /v1/host HTTP/1.1\r\n' + b'a: ' + b'b' * 20000 + b'\r\n\r\n', 431),
                              (('POST /v1/domains HTTP/1.1\r\n%sContent-Length: 999999999\r\n\r\n' % token).encode(), 413),
                              (('POST /v1/domains HTTP/1.1\r\n%sContent-Length: 3\r\n\r\n{{{' % token).encode(), 400),
-                             (('PUT /v1/images/x HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n' % token).encode(), 411)):
+                             (('PUT /v1/images/x HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n' % token).encode(), 400)):
             answer = raw(host, data)
             if not answer.startswith(b'HTTP/1.1 %d ' % status):
                 raise Failure('%r...: expected status %d' % (data[:60], status), repr(answer[:200]))

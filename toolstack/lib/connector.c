@@ -14,7 +14,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define BACKLOG 128
 
 /* ---- sockets ---- */
 
@@ -56,7 +55,7 @@ static int listen_anywhere(struct socket_name *name)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0 &&
-        listen(fd, BACKLOG) == 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
+        listen(fd, SOMAXCONN) == 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
         *name = (struct socket_name){.is_abstract = true};
         memcpy(name->name, address.sun_path + 1, length - offsetof(struct sockaddr_un, sun_path) - 1);
         return fd;
@@ -76,7 +75,7 @@ int socket_listen(const char *path)
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     /* The mode before the name is there: nobody else ever gets in. */
     if (fd >= 0 && fchmod(fd, 0600) == 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        listen(fd, BACKLOG) == 0)
+        listen(fd, SOMAXCONN) == 0)
         return fd;
     report("cannot listen at %s: %s", path, strerror(errno));
     if (fd >= 0)
