@@ -51,6 +51,10 @@ MACHINES = {
     'virtio-slow': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', args='slow', drive=SLOW),
     'ahci-bad': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35'], args='bad'),
     'ahci-slow': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35'], args='slow', drive=SLOW),
+    'ide': dict(disk='ide-hd,bus=ide.0', disk_driver='ide'),
+    'ide-second': dict(disk='ide-hd,bus=ide.1,unit=1', disk_driver='ide', cpus=2),
+    'ide-bad': dict(disk='ide-hd,bus=ide.0', disk_driver='ide', args='bad'),
+    'ide-slow': dict(disk='ide-hd,bus=ide.0', disk_driver='ide', args='slow', drive=SLOW),
     'virtio-read-only': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', drive=',readonly=on'),
 }
 

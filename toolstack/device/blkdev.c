@@ -115,7 +115,7 @@ static void count(struct blkdev *dev, const struct blk_request *r, int error)
 }
 
 /* Starts what waits, as far as there is room. */
-static void start_waiting(struct blkdev *dev)
+void blkdev_resume(struct blkdev *dev)
 {
     while (dev->waiting && !dev->has_failed) {
         struct blk_request *r = dev->waiting, *after = r->next;
@@ -150,7 +150,7 @@ int blkdev_submit(struct blkdev *dev, struct blk_request *request)
     }
     request->device = dev;
     append(&dev->waiting, &dev->waiting_end, request);
-    start_waiting(dev);
+    blkdev_resume(dev);
     return 0;
 }
 
@@ -170,7 +170,7 @@ void blkdev_done(struct blkdev *dev, struct blk_request *request, int error)
     if (!dev->started) {
         loop_timer_stop(&dev->watchdog);
     }
-    start_waiting(dev);
+    blkdev_resume(dev);
 }
 
 void blkdev_fail(struct blkdev *dev, int error)

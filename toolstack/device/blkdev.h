@@ -104,6 +104,8 @@ int blkdev_submit(struct blkdev *dev, struct blk_request *request);
  */
 void blkdev_add(struct blkdev *dev, const char *prefix);
 void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);
+/* There is room again without a request of this disk's being over. */
+void blkdev_resume(struct blkdev *dev);
 void blkdev_fail(struct blkdev *dev, int error);
 
 #endif

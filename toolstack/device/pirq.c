@@ -256,6 +256,12 @@ int pirq_open_any(struct pirq *pirq, const struct pci_device *device)
     return open_line(pirq, device->line);
 }
 
+int pirq_open_line(struct pirq *pirq, const struct pci_device *device, unsigned gsi)
+{
+    pirq->device = *device;
+    return open_line(pirq, (int)gsi);
+}
+
 void pirq_close(struct pirq *pirq)
 {
     enum pirq_kind kind = pirq->kind;

@@ -29,6 +29,8 @@ struct pirq {
  */
 int pirq_open_msix(struct pirq *pirq, const struct pci_device *device, unsigned entry);
 int pirq_open_any(struct pirq *pirq, const struct pci_device *device);
+/* A line that is not the device's own in PCI's sense: an ISA interrupt. */
+int pirq_open_line(struct pirq *pirq, const struct pci_device *device, unsigned gsi);
 /* Closes it. The handler does not run any more. Nothing if it is not open. */
 void pirq_close(struct pirq *pirq);
 
