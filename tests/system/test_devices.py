@@ -55,11 +55,18 @@ MACHINES = {
     'ide-second': dict(disk='ide-hd,bus=ide.1,unit=1', disk_driver='ide', cpus=2),
     'ide-bad': dict(disk='ide-hd,bus=ide.0', disk_driver='ide', args='bad'),
     'ide-slow': dict(disk='ide-hd,bus=ide.0', disk_driver='ide', args='slow', drive=SLOW),
+    'nvme': dict(disk='nvme,serial=1', disk_driver='nvme'),
+    'nvme-blocks': dict(disk='nvme,serial=1,logical_block_size=4096,physical_block_size=4096', disk_driver='nvme',
+                        qemu=['-M', 'q35'], cpus=2),
+    'nvme-bad': dict(disk='nvme,serial=1', disk_driver='nvme', args='bad'),
+    'nvme-slow': dict(disk='nvme,serial=1', disk_driver='nvme', args='slow', drive=SLOW),
     'virtio-read-only': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', drive=',readonly=on'),
 }
 
 
 def judge(output):
+    # QEMU's own lines about errors that it was told to make come in between.
+    output.text = re.sub(r'qemu-system-x86_64: aio failed: .*\n', '', output.text)
     if HYPERVISOR_FAULT.search(output.text):
         raise Failure('the hypervisor itself is at fault', output.text)
     bad = re.search(r'^not ok (.*)$', output.text, re.MULTILINE)

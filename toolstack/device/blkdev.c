@@ -51,7 +51,7 @@ static int check(const struct blkdev *dev, const struct blk_request *r)
         return -EINVAL;
     }
     if (!data) {
-        return r->operation == BLK_DISCARD && r->nr_segments == 0 ? 0 : -EINVAL;
+        return r->nr_segments == 0 && r->count <= dev->max_discard ? 0 : -EINVAL;
     }
     if (r->count > dev->max_sectors || r->nr_segments > dev->max_segments) {
         return -EINVAL;

@@ -70,6 +70,7 @@ struct blkdev {
     uint32_t sector_size;   /* the device's own: requests must be multiples of it, 512 or more */
     uint32_t max_segments;
     uint32_t max_sectors; /* of one request */
+    uint32_t max_discard; /* sectors of one discard */
     unsigned dma_bits;    /* it reaches machine addresses below 2^this */
     bool read_only;
     bool can_flush; /* has a write cache: without it a flush is done at once */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * IDE controllers with bus-master DMA (SFF-8038i), such as Intel's PIIX and ICH: two channels with two drives
- * each, one command at a time on a channel. A channel is in its legacy place (ports 0x1f0 or 0x170, interrupts
+ * each, one command at a time on a channel. A channel is in its old place (ports 0x1f0 or 0x170, interrupts
  * 14 or 15) or where its BARs say. Firmware has set the transfer modes.
  */
 #include <errno.h>
@@ -177,7 +177,7 @@ static void interrupted(struct pirq *pirq)
     finish(c, failed ? -EIO : 0);
 }
 
-/* The drive is given up: what it does is stopped by a reset of the channel, which the other drive survives. */
+/* The drive is given up: what it does is stopped by a reset of the channel, that the other drive survives. */
 static void stop(struct blkdev *dev)
 {
     const struct ide_drive *d = (const struct ide_drive *)dev;

@@ -51,7 +51,6 @@ struct virtio_blk {
     struct slot_memory *memory;
     uint64_t memory_address;
     struct slot slots[SLOTS], *free;
-    uint32_t max_discard;
 };
 
 static int start(struct blkdev *dev, struct blk_request *r)
@@ -142,7 +141,7 @@ static void read_config(struct virtio_blk *b)
     dev->read_only = v->features & F_RO;
     dev->can_flush = v->features & F_FLUSH;
     dev->can_discard = v->features & F_DISCARD;
-    b->max_discard = v->features & F_DISCARD ? virtio_config(v, CFG_DISCARD_MAX, 4) : 0;
+    dev->max_discard = v->features & F_DISCARD ? virtio_config(v, CFG_DISCARD_MAX, 4) : 0;
 }
 
 /* The device has another size now, or is in trouble. */
