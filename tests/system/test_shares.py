@@ -119,6 +119,27 @@ def pinned(context):
     return measured.text
 
 
+def run_states(context):
+    """What vCPUs are told of their time, where they wait a lot: it adds up, and agrees with what the toolstack is told."""
+    measured = measure(context, 1, [Domains(8, 1, burst=1000, sleep=1000)])
+    rows = [tuple(map(int, row)) for row in
+            re.findall(r'^states \d+ (\d+) (\d+) (\d+) (\d+) (\d+)$', measured.text, re.MULTILINE)]
+    if len(rows) != 8:
+        raise Failure('expected the run states of 8 domains', measured.text)
+    for i, ((window, *states), (ran, _, _)) in enumerate(zip(rows, measured.ran)):
+        running, runnable, blocked, offline = states
+        if abs(sum(states) - window) > 50000:
+            raise Failure('domain %d: its states add up to %d ns of %d' % (i, sum(states), window), measured.text)
+        if abs(running / window - ran / measured.window) > 0.01 or offline:
+            raise Failure('domain %d: running %d and offline %d of %d ns, the toolstack says %d of %d'
+                          % (i, running, offline, window, ran, measured.window), measured.text)
+        # 4 processors' worth of work on one: most of the time all but the sleep is waiting.
+        if runnable < window * 0.4 or blocked < window * 0.1:
+            raise Failure('domain %d: runnable for %d ns, blocked for %d of %d' % (i, runnable, blocked, window),
+                          measured.text)
+    return measured.text
+
+
 def switch_cost(context):
     """The instructions of a switch, timer interrupt included, with 10 and with 100 domains and slices of 1 ms."""
     costs = []
@@ -143,5 +164,6 @@ def collect(_context):
     tests.append(shares('sleepers', 1, Domains(8, 2), Domains(3, 1, burst=100, sleep=10000)))
     tests.append(shares('sleepers', 4, Domains(8, 4), Domains(3, 1, burst=100, sleep=10000), turn_us=10))
     tests.append(Test('system/shares/pinned/4cpus', pinned))
+    tests.append(Test('system/shares/run_states', run_states))
     tests.append(Test('system/shares/switch', switch_cost))
     return tests

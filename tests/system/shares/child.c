@@ -22,6 +22,28 @@ static inline __attribute__((always_inline)) uint64_t clock(const struct talk *t
     return ns;
 }
 
+static inline __attribute__((always_inline)) long call(const struct talk *t, unsigned nr, unsigned long a,
+                                                       unsigned long b, unsigned long c)
+{
+    long result = (long)(t->hypercalls + nr * 32ul);
+
+    __asm__ volatile("call *%%rax" : "+a"(result), "+D"(a), "+S"(b), "+d"(c)::"rcx", "r11", "memory");
+    return result;
+}
+
+/* Not when it was displaced in between. */
+static inline __attribute__((always_inline)) void take_sample(struct talk *t)
+{
+    struct sample *s = &t->sample[t->samples % 2];
+    uint64_t before = clock(t);
+
+    call(t, __HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, t->id, (unsigned long)&s->state);
+    s->at = clock(t);
+    if (s->at - before < 20000) {
+        t->samples++;
+    }
+}
+
 __attribute__((section(".text.child"), noinline)) void child_main(struct talk *t)
 {
     t->shared->vcpu_info[t->id].evtchn_upcall_mask = 1; /* there is no callback */
@@ -32,19 +54,15 @@ __attribute__((section(".text.child"), noinline)) void child_main(struct talk *t
     }
     for (;;) {
         uint64_t end = clock(t) + t->sleep, start;
-        long result = (long)(t->hypercalls + __HYPERVISOR_sched_op * 32ul);
-        unsigned long command = SCHEDOP_poll, arg = (unsigned long)&t->poll;
 
         t->poll.timeout = end;
-        __asm__ volatile("call *%%rax"
-                         : "+a"(result), "+D"(command), "+S"(arg)
-                         :
-                         : "rdx", "rcx", "r11", "memory");
+        call(t, __HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&t->poll, 0);
         start = clock(t);
         if (start > end && start - end > t->late) {
             t->late = start - end;
         }
         t->wakes++;
+        take_sample(t);
         while (clock(t) < start + t->burst) {
         }
     }

@@ -16,16 +16,24 @@
 enum { P_CODE, P_CODE2, P_HYPERCALL, P_TALK, P_L1, P_L2, P_L3, P_L4, CHILD_PAGES };
 #define V_SHARED 16 /* and its shared info there */
 
+/* A vCPU's run state, and the time at which it was asked for. */
+struct sample {
+    uint64_t at;
+    struct vcpu_runstate_info state;
+};
+
 /* One vCPU's orders and what it found out. */
 struct talk {
     unsigned long hypercalls;
     shared_info_t *shared;
     unsigned id;
-    uint64_t burst, sleep;         /* ns that it runs and sleeps in turn; burst 0: it always runs */
-    volatile uint64_t late, wakes; /* the longest time from the end of a sleep to its first instruction */
-    uint64_t loops;                /* of those that always run: HOG_LOOP instructions each */
+    uint64_t burst, sleep;          /* ns that it runs and sleeps in turn; burst 0: it always runs */
+    volatile uint64_t late, wakes;  /* the longest time from the end of a sleep to its first instruction */
+    uint64_t loops;                 /* of those that always run: HOG_LOOP instructions each */
+    struct sample sample[2];        /* of those that sleep, in turn */
+    volatile unsigned long samples; /* the last is number samples - 1 */
     struct sched_poll poll;
-    uint64_t stack[32];
+    uint64_t stack[40];
 };
 _Static_assert(CHILD_VCPUS * sizeof(struct talk) <= PAGE_SIZE, "one page for all");
 

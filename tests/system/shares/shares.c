@@ -15,6 +15,13 @@ static struct child children[CHILDREN];
 static unsigned nr;
 static struct xen_domctl_getdomaininfo info[CHILDREN + 1];
 
+static struct sample samples[CHILDREN]; /* of each domain's first vCPU, when the window began */
+
+static struct sample last_sample(const struct child *c)
+{
+    return c->talk[0].sample[(c->talk[0].samples + 1) % 2];
+}
+
 static void sleep_until(uint64_t end)
 {
     while (now() < end) {
@@ -138,6 +145,15 @@ static void report(uint64_t window, const uint64_t *before, const uint64_t *afte
             late = children[i].talk[v].late > late ? children[i].talk[v].late : late;
             wakes += children[i].talk[v].wakes;
         }
+        if (children[i].talk[0].burst) {
+            struct sample last = last_sample(&children[i]);
+
+            print("states %u %lu", i, (unsigned long)(last.at - samples[i].at));
+            for (unsigned state = 0; state < 4; state++) {
+                print(" %lu", (unsigned long)(last.state.time[state] - samples[i].state.time[state]));
+            }
+            print("\n");
+        }
         print("ran %u %lu %lu %lu\n", i, (unsigned long)(after[i + 1] - before[i + 1]), late, wakes);
     }
 }
@@ -185,6 +201,7 @@ static void measure(void)
         for (unsigned v = 0; v < children[i].vcpus; v++) {
             children[i].talk[v].late = children[i].talk[v].wakes = 0;
         }
+        samples[i] = last_sample(&children[i]);
     }
     start = now();
     instructions_before = instructions();
