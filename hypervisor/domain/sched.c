@@ -448,6 +448,7 @@ void schedule(void)
     struct vcpu *prev = me->current, *next;
     uint64_t now = clock_now(), end = SCHED_NEVER, refill;
     bool runs, yield = me->rq->yielding;
+    unsigned late;
 
     me->rq->yielding = false;
     sched_lock();
@@ -465,6 +466,10 @@ void schedule(void)
     cpu_bits_assign(&undisturbed, me->cpu, next != me->idle && end == SCHED_NEVER);
     if (next != prev) {
         note_switch(prev, next, runs, now);
+    }
+    late = policy_late(&sched_machine);
+    if (late != SCHED_ANY) {
+        sched_call(late);
     }
     sched_tell_all();
     refill = sched_refill_arm();

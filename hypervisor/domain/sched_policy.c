@@ -377,6 +377,16 @@ unsigned policy_victim(struct sched_machine *m, const struct sched_entity *e)
     return best;
 }
 
+unsigned policy_late(struct sched_machine *m)
+{
+    const struct sched_group *g = group_at(m->common.first);
+
+    if (!g || !less(g->node.key + SCHED_LEAD_NS, m->common.floor)) {
+        return SCHED_ANY;
+    }
+    return policy_victim(m, entity_at(g->waiting.first));
+}
+
 /*
  * The running entity goes on for now, until its slice ends; its slice begins if others wait since a moment
  * ago.
@@ -402,6 +412,7 @@ static bool stays(struct sched_machine *m, unsigned cpu, uint64_t now)
         return false;
     }
     c->slice_end = MIN(c->slice_end, c->since + m->grain);
+    c->victim = true; /* as it will be then */
     return true;
 }
 

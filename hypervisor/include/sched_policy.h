@@ -24,8 +24,8 @@
  *    advance, too; when too little is left the domain is parked (all its groups leave their queues) until it
  *    is half full.
  *
- * Nothing here is slower than the logarithm of the number of domains in a queue, or of the domain's own vCPUs in a
- * group, but for what says so.
+ * Nothing here is slower than the logarithm of the number of domains in a queue, or of the domain's own vCPUs
+ * in a group, but for what says so.
  */
 #ifndef HYPERVISOR_SCHED_POLICY_H
 #define HYPERVISOR_SCHED_POLICY_H
@@ -131,6 +131,8 @@ bool policy_beats(const struct sched_machine *m, const struct sched_entity *e, u
  * named again before it has chosen. O(processors).
  */
 unsigned policy_victim(struct sched_machine *m, const struct sched_entity *e);
+/* The victim of one that still waits in the common queue and is far behind; SCHED_ANY: none. */
+unsigned policy_late(struct sched_machine *m);
 /* Is there somebody who waits and whom cpu could run? */
 bool policy_waiting(const struct sched_machine *m, unsigned cpu);
 /* Domains whose budget is back by now wait again: whether there were any. */

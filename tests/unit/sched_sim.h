@@ -156,6 +156,7 @@ static void sim_choose(unsigned cpu)
 {
     struct sim_vcpu *prev = sim_of(sim.cpu[cpu].running), *next;
     bool stops = sim_count(cpu);
+    unsigned late;
 
     sim.kicked[cpu] = false;
     sim.choices++;
@@ -166,6 +167,10 @@ static void sim_choose(unsigned cpu)
     if (next && next->woken) {
         next->worst_latency = MAX(next->worst_latency, sim.now - next->woken);
         next->woken = 0;
+    }
+    late = policy_late(&sim.m);
+    if (late != SCHED_ANY) {
+        sim.kicked[late] = true;
     }
     sim_tell();
 }
