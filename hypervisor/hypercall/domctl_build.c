@@ -7,6 +7,7 @@
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/grant.h"
 #include "hypervisor/include/guest_copy.h"
+#include "hypervisor/include/hypercall.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/sched.h"
 #include "hypervisor/include/string.h"
@@ -109,6 +110,9 @@ long domctl_max_vcpus(struct domain *d, struct xen_domctl *op, bool *copy)
         }
         if (d->tools_pauses) {
             sched_pause(d->vcpu[i], PAUSE_TOOLS);
+        }
+        if (preempt_due()) {
+            return DOMCTL_AGAIN; /* those that exist are passed over then */
         }
     }
     return 0;

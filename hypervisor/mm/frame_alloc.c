@@ -7,8 +7,10 @@
  * frames, goes to the dirty list first: it is scrubbed by an idle processor, or when memory runs short,
  * before anybody gets it. What was RAM before we came is raw: it goes to the hypervisor and to the initial
  * domain as it is, to others after a scrub; once there are others, idle processors scrub it. Raw blocks have
- * lists of their own, and never become one with scrubbed ones. A free block's head carries in `type` the newest TLB stamp of its frames: whoever
- * takes the block first sees that no processor holds a translation to it any more.
+ * lists of their own, and never become one with scrubbed ones.
+ *
+ * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first sees
+ * that no processor holds a translation to it any more.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/frame.h"

@@ -123,6 +123,27 @@ static void memory(void)
     }
 }
 
+/* A frame of the child's in our own tables, by the general call; it is ours to see as long as we like. */
+static void foreign_map(void)
+{
+    mmu_update_t update = {.ptr = pte_machine(VIEW_VA, 1), .val = child.mfn[P_DATA] << 12 | PTE_RW};
+
+    observe(hcall(mmu_update, &update, 1, NULL, DOMID_SELF), "map its frame as one's own");
+    check_eq(hcall(mmu_update, &update, 1, NULL, child.id), 0, "map its frame as its");
+    check_eq(*(volatile long *)VIEW_VA, (long)DATA_PARENT, "read it");
+    update.val = 0;
+    check_eq(hcall(mmu_update, &update, 1, NULL, child.id), 0, "let it go");
+    update.val = child.mfn[P_L1] << 12 | PTE_RW;
+    observe(hcall(mmu_update, &update, 1, NULL, child.id), "map its page table to write to it");
+    update.val = child.mfn[P_L1] << 12 | PTE_RO;
+    check_eq(hcall(mmu_update, &update, 1, NULL, child.id), 0, "map its page table to read it");
+    mmuext(MMUEXT_INVLPG_LOCAL, VIEW_VA, 0);
+    check_eq(*(volatile long *)(VIEW_VA + CHILD_BASE / PAGE_SIZE * 8) & ~(long)(PTE_A | PTE_D | PTE_G),
+             (long)((child.mfn[P_CODE] << 12 | PTE_RW) & ~(PTE_A | PTE_D)), "its first entry");
+    update.val = 0;
+    check_eq(hcall(mmu_update, &update, 1, NULL, child.id), 0, "let that go");
+}
+
 void info(void)
 {
     machine();
@@ -132,6 +153,7 @@ void info(void)
     domains();
     vcpu();
     memory();
+    foreign_map();
     check_eq(child_destroy(&child), 0, "destroy it");
     child_let_go(&child);
     check(wait_flags(child.id, -1, -1), "it is gone");
