@@ -33,7 +33,7 @@ static bool in_reach(const struct domain *d)
 
 /* v has a selector bit that it did not have: an upcall is due. A vCPU that does not run here is woken or
  * interrupted. */
-static void mark_pending(struct vcpu *v)
+static inline void mark_pending(struct vcpu *v)
 {
     if (v == current_vcpu()) {
         v->info->evtchn_upcall_pending = 1;
@@ -48,14 +48,14 @@ static void mark_pending(struct vcpu *v)
 
 /* The port's word has something for v. A vCPU without an info area sees it when it registers one
  * (event_info_moved). */
-static void select_word(struct vcpu *v, unsigned word)
+static inline void select_word(struct vcpu *v, unsigned word)
 {
     if (v && v->info && !test_and_set(&v->info->evtchn_pending_sel, word)) {
         mark_pending(v);
     }
 }
 
-static void set_here(struct domain *d, uint32_t port, unsigned vcpu)
+static inline __attribute__((always_inline)) void set_here(struct domain *d, uint32_t port, unsigned vcpu)
 {
     struct shared_info *s = d->shared;
     unsigned word = port / BITS, bit = port % BITS;

@@ -84,7 +84,8 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsig
 }
 
 /* Runs with page_lock: finds the L1 table and index that addr names. MFN_INVALID: none. */
-static mfn_t grant_entry_find(struct domain *d, uint64_t addr, bool addr_is_pte, unsigned *index)
+static inline __attribute__((always_inline)) mfn_t grant_entry_find(struct domain *d, uint64_t addr,
+                                                                    bool addr_is_pte, unsigned *index)
 {
     mfn_t l1;
 

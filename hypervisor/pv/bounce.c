@@ -30,7 +30,7 @@ void pv_toggle_mode(struct vcpu *v)
 enum kind { PLAIN = 0, WITH_CODE = 1, WITH_SELECTORS = 4 }; /* words */
 enum mode { FROM_KERNEL = 0, FROM_USER = 3 };               /* low bits of cs */
 
-static __attribute__((cold, noinline)) void bounce_failed(struct vcpu *v, unsigned long to,
+static __attribute__((cold, noinline)) void bounce_failed(struct vcpu *v, unsigned long to, unsigned long sp,
                                                           unsigned error_code)
 {
     const struct cpu_user_regs *r = &v->ctx->regs;
@@ -42,7 +42,7 @@ static __attribute__((cold, noinline)) void bounce_failed(struct vcpu *v, unsign
         domain_crash(v->domain,
                      "cannot push the frame of trap %u (error code %#x) onto the guest's stack at %#lx "
                      "(stack overflow?)",
-                     r->entry_vector & 0xff, error_code, v->kernel_mode ? r->rsp : v->ctx->kernel_sp);
+                     r->entry_vector & 0xff, error_code, sp);
     }
 }
 
@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) void push(struct vcpu *v, unsigned 
     sp = (sp & ~15ul) - (7 + kind) * sizeof(uint64_t);
     if (unlikely(to == 0 ||
                  !frame_store(v, sp, kind, mode, info ? info->evtchn_upcall_mask : 1, error_code))) {
-        bounce_failed(v, to, error_code);
+        bounce_failed(v, to, sp, error_code);
         return;
     }
     if (mask_events && info) {

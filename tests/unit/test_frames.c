@@ -272,6 +272,31 @@ static void absent_entries(void **state)
     assert_true(absent_entry_ok(&domain[1], 5ul << PAGE_SHIFT));
 }
 
+/*
+ * Bug: any domain could clear, copy to and write frames of devices, and of the memory that firmware keeps, by
+ * naming DOMID_IO as their owner. WORLD_FRAMES - 1 is such a frame.
+ */
+static void devices_memory_is_nobodys(void **state)
+{
+    uint64_t device = WORLD_FRAMES - 1;
+    mmu_update_t update = {.ptr = device << PAGE_SHIFT, .val = 1};
+
+    (void)state;
+    assert_int_equal(frame_owner(frame_of(mfn(device))), DOMID_IO);
+    memory[device][0] = 77;
+    for (unsigned d = 0; d < 2; d++) { /* the first is privileged */
+        run_vcpu(&vcpu[d][0]);
+        assert_int_equal(ext(MMUEXT_CLEAR_PAGE, device, DOMID_IO), d == 0 ? -EINVAL : -EPERM);
+        assert_int_equal(ext(MMUEXT_COPY_PAGE, device, DOMID_IO), d == 0 ? -EINVAL : -EPERM);
+        assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, device, DOMID_IO), d == 0 ? -EINVAL : -EPERM);
+        assert_int_equal(do_mmu_update((unsigned long)&update, 1, 0, DOMID_SELF | (DOMID_IO + 1ul) << 16),
+                         -ESRCH);
+        assert_int_equal(do_mmu_update((unsigned long)&update, 1, 0, DOMID_IO), -EINVAL);
+    }
+    assert_int_equal(memory[device][0], 77);
+    assert_int_equal(frame_of(mfn(device))->own & FRAME_REFS_MASK, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -287,6 +312,7 @@ int main(void)
         T(base_pointer_of_all_ones),
         T(teardown_of_anothers_table),
         T(absent_entries),
+        T(devices_memory_is_nobodys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
