@@ -48,6 +48,15 @@ uint64_t cor_monotonic_ns(void)
     return last;
 }
 
+uint64_t cor_monotonic_of_tsc(uint64_t tsc)
+{
+    const volatile struct vcpu_time_info *time = &cor_this_cpu()->info->time;
+    uint64_t now = cor_monotonic_ns(), current = read_tsc();
+    uint64_t ago = tsc < current ? cor_tsc_to_ns(current - tsc, time->tsc_to_system_mul, time->tsc_shift) : 0;
+
+    return ago < now ? now - ago : 0;
+}
+
 uint64_t cor_monotonic_resolution(void)
 {
     const volatile struct vcpu_time_info *time = &cor_this_cpu()->info->time;

@@ -408,6 +408,8 @@ static int build_in(struct build *b, struct built_domain *built)
         built->store_mfn = start.store_mfn;
         built->console_mfn = start.console_mfn;
         find_text(b, built);
+        (void)xc_set_text(b->domid, built->text_start,
+                          built->text_end); /* without it, dumps say a little less */
     }
     return error;
 }

@@ -116,6 +116,7 @@ struct domain *domain_create(const struct domain_config *config, struct domain_e
 void domain_describe(struct domain *domain, struct domain_info *info)
 {
     struct xen_domctl_getdomaininfo now;
+    struct coracle_domain more;
 
     *info = (struct domain_info){.name = domain->config.name,
                                  .domid = domain->built.domid,
@@ -129,6 +130,12 @@ void domain_describe(struct domain *domain, struct domain_info *info)
         info->memory_kib = now.tot_pages * 4;
         info->vcpus = now.nr_online_vcpus;
         info->cpu_ns = now.cpu_time;
+    }
+    if (!xc_coracle_info(domain->built.domid, &more)) {
+        uint64_t begun = more.marks[CORACLE_MARK_MAIN];
+
+        info->main_ns = begun ? cor_monotonic_of_tsc(begun) : 0;
+        info->overhead_kib = (more.overhead + 1023) / 1024;
     }
 }
 

@@ -62,11 +62,13 @@ static void ended(struct domain *domain, const struct xen_domctl_getdomaininfo *
 {
     uint64_t now = cor_monotonic_ns();
     struct domain_end *end = &domain->end;
+    struct coracle_domain more;
     enum domain_action action;
 
     *end = (struct domain_end){.ended = true,
                                .reason = info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask,
-                               .exit_status = xc_exit_status(domain->built.domid),
+                               .exit_status =
+                                   xc_coracle_info(domain->built.domid, &more) ? -1 : more.exit_status,
                                .when_ns = now};
     domain->state =
         end->reason == SHUTDOWN_crash || end->reason == SHUTDOWN_watchdog ? DOMAIN_CRASHED : DOMAIN_SHUTDOWN;

@@ -154,10 +154,17 @@ int xc_set_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *con
     return vcpu_context(XEN_DOMCTL_setvcpucontext, domid, vcpu, context);
 }
 
-int xc_exit_status(uint16_t domid)
+int xc_coracle_info(uint16_t domid, struct coracle_domain *info)
 {
-    (void)domid;
-    return -1;
+    info->domid = domid;
+    return (int)xc_error(hypercall_coracle_op(CORACLE_OP_DOMAIN, (unsigned long)info));
+}
+
+int xc_set_text(uint16_t domid, uint64_t start, uint64_t end)
+{
+    struct coracle_text text = {.domid = domid, .start = start, .end = end};
+
+    return (int)xc_error(hypercall_coracle_op(CORACLE_OP_TEXT, (unsigned long)&text));
 }
 
 /* ------------------------------------------------------------------ memory */

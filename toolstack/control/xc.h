@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "pvboot/abi.h"
+#include "pvboot/coracle_abi.h"
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
 
@@ -43,8 +44,10 @@ int xc_domain_list(uint16_t first, unsigned count, struct xen_domctl_getdomainin
 int xc_get_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *context);
 int xc_set_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *context);
 
-/* The exit status that the domain's program left, -1: none. */
-int xc_exit_status(uint16_t domid);
+/* What only this hypervisor knows of a domain (pvboot/coracle_abi.h). */
+int xc_coracle_info(uint16_t domid, struct coracle_domain *info);
+/* Tells the hypervisor where a domain's code lies, for the backtraces of its own dumps. */
+int xc_set_text(uint16_t domid, uint64_t start, uint64_t end);
 
 /* ------------------------------------------------------------------ memory */
 

@@ -89,6 +89,7 @@ void scenario_obey(void)
 {
     struct domain_config config = simple("obey", "answer", 4096, NULL);
     struct domain_info info;
+    struct domain_end end;
     struct domain *domain = create(&config);
 
     if (!domain || !CHECK(wait_output("obey", "main ", 10))) {
@@ -101,6 +102,9 @@ void scenario_obey(void)
     CHECK(!wait_output("obey", "heard third\n", 1));
     domain_describe(domain, &info);
     CHECK(info.state == DOMAIN_PAUSED && info.memory_kib == 4096 && info.vcpus == 1);
+    CHECK(info.overhead_kib > 0 && info.overhead_kib <= 64);
+    CHECK(info.main_ns > info.created_ns && info.main_ns < cor_monotonic_ns());
+    CHECK(info.cpu_ns > 0 && info.cpu_ns < 10 * SECOND);
     CHECK(domain_unpause(domain, NULL) == 0);
     CHECK(wait_output("obey", "heard third\n", 10));
     CHECK(domain_rename(domain, "renamed", NULL) == 0);
@@ -111,6 +115,7 @@ void scenario_obey(void)
     CHECK(domain_pin(domain, 0, "5", NULL) == -EINVAL);
     type("renamed", "exit 7\n");
     CHECK(wait_gone("renamed", 10));
+    CHECK(domain_last_end("renamed", &end) && end.reason == SHUTDOWN_poweroff && end.exit_status == 7);
     CHECK(has_output("renamed", "heard third\n"));
 }
 
