@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The control domain's life cycle of domains, by scenarios that run in its place (tests/system/control)."""
+import io
+import json
 import os
 import re
 import tarfile
@@ -12,32 +14,83 @@ IMAGE = 'tests/system/control_scenarios.elf'
 
 # Scenarios of one boot, and the machine that they need.
 BOOTS = {
-    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy', 'crash'],
+    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy', 'crash',
+                            'autostart'],
                  ram=256, memory='64M'),
     'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4),
     'consoles': dict(scenarios=['flood', 'readers'], ram=256, memory='64M'),
     'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
+    'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
+    'linux': dict(scenarios=['linux'], ram=768, memory='192M', timeout=280,
+                  images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),
     'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),
 }
 
 
-def archive(context):
-    """The boot archive: every guest of the scenarios, and the hello sample, as an image."""
+# Configurations that start by themselves, in this order; the second one and the fourth are wrong.
+AUTOSTART = {
+    '10.json': {'name': 'first', 'kernel': 'answer', 'memory_kib': 4096, 'cmdline': '-- "as it was told"'},
+    '20.json': {'name': 'second', 'kernel': 'no such image', 'memory_kib': 4096},
+    '30.json': {'name': 'third', 'kernel': 'answer', 'memory_kib': 4096},
+    '40.json': {'name': 'third', 'kernel': 'answer', 'memory_kib': 4096},
+}
+
+# The first process of Linux as an ordinary domain.
+INIT = b"""#!/busybox sh
+/busybox mkdir -p /proc /dev /sys
+/busybox mount -t proc proc /proc
+/busybox mount -t devtmpfs dev /dev
+/busybox mount -t sysfs sys /sys
+echo "init: runs on `/busybox uname -s` with `/busybox grep -c ^processor /proc/cpuinfo` processors in `/busybox cat /sys/hypervisor/type`"
+while read line; do
+    case "$line" in
+    poweroff) /busybox poweroff -f;;
+    *) echo "init: heard $line";;
+    esac
+done
+"""
+
+
+def initramfs(context):
+    """An archive with busybox and INIT, in the newc format of cpio."""
+    def member(name, mode, content=b''):
+        fields = [0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
+        entry = b'070701' + b''.join(b'%08x' % field for field in fields) + name.encode() + b'\0'
+        entry += b'\0' * (-len(entry) % 4)
+        return entry + content + b'\0' * (-len(content) % 4)
+
+    folder = os.path.join(context.build, 'linux')
+    with open(product(context, 'linux/busybox'), 'rb') as file:
+        busybox = file.read()
+    with open(os.path.join(folder, 'domain-initramfs'), 'wb') as file:
+        file.write(member('init', 0o100755, INIT) + member('busybox', 0o100755, busybox) + member('TRAILER!!!', 0))
+
+
+def archive(context, name, images):
+    """The boot archive: every guest of the scenarios, the hello sample, and more images; configurations."""
     folder = os.path.join(context.build, 'tests/system/control_guests')
-    path = os.path.join(context.build, 'tests/system/control.tar')
+    path = os.path.join(context.build, 'tests/system/control-%s.tar' % name.replace('/', '-'))
     files = {name[:-4]: os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith('.elf')}
     files['hello'] = product(context, 'samples/hello/hello.elf')
+    files.update((name, product(context, file)) for name, file in images.items())
     with tarfile.open(path, 'w', format=tarfile.USTAR_FORMAT) as tar:
         for name, file in files.items():
             tar.add(file, 'boot/images/' + name)
+        for name, config in AUTOSTART.items():
+            text = json.dumps(config).encode()
+            entry = tarfile.TarInfo('boot/autostart/' + name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text))
     return path
 
 
 def scenarios(name, keys):
     def function(context):
+        if name == 'linux':
+            initramfs(context)
         output = boot(context, 'coracle', product(context, IMAGE), ' '.join(keys['scenarios']),
-                      modules=[archive(context)], ram=keys['ram'], memory=keys['memory'],
+                      modules=[archive(context, name, keys.get('images', {}))], ram=keys['ram'], memory=keys['memory'],
                       cpus=keys.get('cpus', 1), timeout=keys.get('timeout', 100))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)

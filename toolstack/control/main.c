@@ -29,5 +29,6 @@ int main(void)
     if (step("the API: boot/token", api_read_token("/boot/token"))) {
         step("the API's link", link_start(api_accept));
     }
+    step("the domains of the boot archive", archive_autostart());
     loop_run();
 }

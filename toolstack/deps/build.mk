@@ -53,6 +53,11 @@ $(BUILD)/linux/vmlinux $(BUILD)/linux/modules &:
 	$(Q)toolstack/deps/fetch-linux $(@D)
 test test-system: $(BUILD)/linux/vmlinux $(BUILD)/linux/modules
 
+$(BUILD)/pvgrub/grub-x86_64-xen.bin:
+	$(call say,FETCH,Debian PV-GRUB as a foreign guest)
+	$(Q)toolstack/deps/fetch-pvgrub $@
+test test-system: $(BUILD)/pvgrub/grub-x86_64-xen.bin
+
 fetch_source = DEPS_WORK=$(BUILD)/deps/apt toolstack/deps/fetch-source $(1) $(2) $(3)
 
 $(BUILD)/store/xenstored:

@@ -15,7 +15,9 @@
 /* Nanoseconds since the hypervisor started; never goes back. Any context. */
 uint64_t cor_monotonic_ns(void);
 
-/* The monotonic time at which the processor's TSC had the value tsc, which is not in the future. Any context. */
+/*
+ * The monotonic time at which the processor's TSC had the value tsc, which is not in the future. Any context.
+ */
 uint64_t cor_monotonic_of_tsc(uint64_t tsc);
 
 /* Resolution of cor_monotonic_ns in nanoseconds: one TSC cycle, at least 1. */

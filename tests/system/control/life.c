@@ -8,6 +8,7 @@
 #include "pvboot/abi.h"
 #include <xen/sched.h>
 #include "coracle/clock.h"
+#include "toolstack/control/archive.h"
 #include "toolstack/control/xenstore.h"
 
 void scenario_hello(void)
@@ -272,4 +273,39 @@ void scenario_crash(void)
     crash("crashes", "crash", SHUTDOWN_crash);
     crash("faults", "fault", SHUTDOWN_crash);
     crash("bitten", "watchdog", SHUTDOWN_watchdog);
+}
+
+/* ------------------------------------------------------------------ the boot archive */
+
+struct order {
+    struct domain_observer observer;
+    char names[64];
+};
+
+static void note_start(struct domain_observer *observer, const char *name, struct domain *domain,
+                       const struct domain_end *end)
+{
+    struct order *order = (struct order *)observer;
+
+    if (domain && !end && strlen(order->names) + strlen(name) + 2 < sizeof(order->names)) {
+        strcat(order->names, name);
+        strcat(order->names, " ");
+    }
+}
+
+/* Its configurations start in order of file name; those that are wrong are passed over. */
+void scenario_autostart(void)
+{
+    struct order order = {.observer.changed = note_start};
+
+    domain_observe(&order.observer);
+    CHECK(archive_autostart() == 0);
+    CHECK(wait_output("third", "main ", 10));
+    domain_unobserve(&order.observer);
+    if (!CHECK(!strcmp(order.names, "first third "))) {
+        printf("# %s\n", order.names);
+    }
+    CHECK(has_output("first", "heard as it was told\n"));
+    destroy("first");
+    destroy("third");
 }

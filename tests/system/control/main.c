@@ -23,6 +23,8 @@ static const struct {
     {"crowd", scenario_crowd, false},         {"ends", scenario_ends, false},
     {"deaf", scenario_deaf, false},           {"balloon", scenario_balloon, false},
     {"storeuser", scenario_storeuser, false}, {"cost", scenario_cost, true},
+    {"autostart", scenario_autostart, false}, {"grub", scenario_grub, true},
+    {"linux", scenario_linux, true},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 

@@ -15,6 +15,7 @@ void scenario_storm(void);
 void scenario_preserve(void);
 void scenario_destroy(void);
 void scenario_crash(void);
+void scenario_autostart(void);
 
 /* many.c */
 void scenario_rounds(void);
@@ -30,5 +31,9 @@ void scenario_ends(void);
 void scenario_deaf(void);
 void scenario_balloon(void);
 void scenario_storeuser(void);
+
+/* foreign.c */
+void scenario_grub(void);
+void scenario_linux(void);
 
 #endif
