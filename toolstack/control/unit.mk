@@ -7,3 +7,7 @@ UNIT_LIBS_http := -lhttp_parser -lcjson
 UNIT_TESTS += config_json
 UNIT_SRC_config_json := toolstack/control/config_json.c toolstack/control/config.c
 UNIT_LIBS_config_json := -lcjson
+
+UNIT_TESTS += console_backend domain_config
+UNIT_SRC_console_backend := toolstack/backend/console_ring.c toolstack/backend/console_log.c
+UNIT_SRC_domain_config := $(addprefix toolstack/control/,names.c config.c policy.c image.c error.c)
