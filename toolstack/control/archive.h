@@ -11,7 +11,10 @@
 /* Adds the images, which stay in the archive. 0, or -EINVAL: it is no archive. */
 int archive_images(void);
 
-/* Begins to start the domains, one in a turn of the loop. 0, or a negative errno: their folder cannot be read. */
+/*
+ * Begins to start the domains, one in a turn of the loop. 0, or a negative errno: their folder cannot be
+ * read.
+ */
 int archive_autostart(void);
 
 #endif
