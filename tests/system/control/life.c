@@ -17,7 +17,7 @@ void scenario_hello(void)
     uint64_t before = free_pages();
 
     if (create(&config)) {
-        CHECK(wait_gone("hello", 10));
+        CHECK(wait_gone("hello", 60));
         CHECK(has_output("hello", "Hello from a Coracle domain.\nargv[1] = one\nargv[2] = two words\n"));
         CHECK(free_pages() == before);
     }
@@ -93,11 +93,11 @@ void scenario_obey(void)
     struct domain_end end;
     struct domain *domain = create(&config);
 
-    if (!domain || !CHECK(wait_output("obey", "main ", 10))) {
+    if (!domain || !CHECK(wait_output("obey", "main ", 60))) {
         return;
     }
     type("obey", "first\nsecond\n");
-    CHECK(wait_output("obey", "heard first\nheard second\n", 10));
+    CHECK(wait_output("obey", "heard first\nheard second\n", 60));
     CHECK(domain_pause(domain, NULL) == 0);
     type("obey", "third\n");
     CHECK(!wait_output("obey", "heard third\n", 1));
@@ -107,7 +107,7 @@ void scenario_obey(void)
     CHECK(info.main_ns > info.created_ns && info.main_ns < cor_monotonic_ns());
     CHECK(info.cpu_ns > 0 && info.cpu_ns < 10 * SECOND);
     CHECK(domain_unpause(domain, NULL) == 0);
-    CHECK(wait_output("obey", "heard third\n", 10));
+    CHECK(wait_output("obey", "heard third\n", 60));
     CHECK(domain_rename(domain, "renamed", NULL) == 0);
     CHECK(!domain_find("obey") && domain_find("renamed") == domain);
     CHECK(domain_schedule(domain, 512, ~0u, NULL) == 0);
@@ -115,7 +115,7 @@ void scenario_obey(void)
     CHECK(domain_pin(domain, 1, "0", NULL) == -EINVAL);
     CHECK(domain_pin(domain, 0, "5", NULL) == -EINVAL);
     type("renamed", "exit 7\n");
-    CHECK(wait_gone("renamed", 10));
+    CHECK(wait_gone("renamed", 60));
     CHECK(domain_last_end("renamed", &end) && end.reason == SHUTDOWN_poweroff && end.exit_status == 7);
     CHECK(has_output("renamed", "heard third\n"));
 }
@@ -126,7 +126,7 @@ void scenario_long_line(void)
     struct domain_config config = simple("long", "answer", 4096, NULL);
     static char line[3500], expected[3600];
 
-    if (!create(&config) || !CHECK(wait_output("long", "main ", 10))) {
+    if (!create(&config) || !CHECK(wait_output("long", "main ", 60))) {
         return;
     }
     for (unsigned i = 0; i < sizeof(line) - 2; i++) {
@@ -135,7 +135,7 @@ void scenario_long_line(void)
     line[sizeof(line) - 2] = '\n';
     type("long", line);
     snprintf(expected, sizeof(expected), "heard %s", line);
-    CHECK(wait_output("long", expected, 10));
+    CHECK(wait_output("long", expected, 60));
     destroy("long");
 }
 
@@ -168,17 +168,17 @@ void scenario_restart(void)
 
     config.on_reboot = ACTION_RESTART;
     domain = create(&config);
-    if (!domain || !CHECK(wait_output("again", "main ", 10))) {
+    if (!domain || !CHECK(wait_output("again", "main ", 60))) {
         return;
     }
     domain_observe(&ends.observer);
     first = domain_number(domain);
     type("again", "reboot\n");
-    CHECK(wait_output("again", "again was restarted", 10));
-    CHECK(wait_output("again", "restarted\r\nmain ", 10));
+    CHECK(wait_output("again", "again was restarted", 60));
+    CHECK(wait_output("again", "restarted\r\nmain ", 60));
     CHECK(domain_find("again") == domain && domain_number(domain) != first);
     type("again", "exit 3\n");
-    CHECK(wait_gone("again", 10));
+    CHECK(wait_gone("again", 60));
     CHECK(ends.ended == 2 && ends.reasons[0] == SHUTDOWN_reboot && ends.reasons[1] == SHUTDOWN_poweroff);
     CHECK(ends.gone == 1);
     domain_unobserve(&ends.observer);
@@ -193,7 +193,7 @@ void scenario_storm(void)
 
     config.on_reboot = ACTION_RESTART;
     if (create(&config)) {
-        CHECK(wait_gone("storm", 30));
+        CHECK(wait_gone("storm", 60));
         CHECK(has_output("storm", "5 times in a row: not restarted again"));
         CHECK(free_pages() == before);
     }
@@ -208,7 +208,7 @@ void scenario_preserve(void)
 
     config.on_poweroff = ACTION_PRESERVE;
     domain = create(&config);
-    if (!domain || !CHECK(wait_output("keep", "main ", 10))) {
+    if (!domain || !CHECK(wait_output("keep", "main ", 60))) {
         return;
     }
     CHECK(!domain_last_end("keep", &end));
@@ -250,12 +250,12 @@ static void crash(const char *name, const char *order, unsigned reason)
 
     config.vcpus = 2;
     CHECK(domain_crash_record(name) == NULL);
-    if (!create(&config) || !CHECK(wait_output(name, "main ", 10))) {
+    if (!create(&config) || !CHECK(wait_output(name, "main ", 60))) {
         return;
     }
     snprintf(typed, sizeof(typed), "%s\n", order);
     type(name, typed);
-    CHECK(wait_gone(name, 10));
+    CHECK(wait_gone(name, 60));
     CHECK(domain_last_end(name, &end) && end.reason == reason);
     record = domain_crash_record(name);
     if (CHECK(record != NULL)) {
@@ -300,7 +300,7 @@ void scenario_autostart(void)
 
     domain_observe(&order.observer);
     CHECK(archive_autostart() == 0);
-    CHECK(wait_output("third", "main ", 10));
+    CHECK(wait_output("third", "main ", 60));
     domain_unobserve(&order.observer);
     if (!CHECK(!strcmp(order.names, "first third "))) {
         printf("# %s\n", order.names);

@@ -45,11 +45,11 @@ static bool play_rounds(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct domain_config config = simple("round", "answer", 4096, i % 2 ? "-- \"exit 1\"" : NULL);
 
-        if (!create(&config) || !CHECK(wait_output("round", "\n", 10))) {
+        if (!create(&config) || !CHECK(wait_output("round", "\n", 60))) {
             return false;
         }
         if (i % 2) {
-            CHECK(wait_gone("round", 10));
+            CHECK(wait_gone("round", 60));
         } else {
             destroy("round");
         }
@@ -122,7 +122,7 @@ void scenario_crowd(void)
         char text[32];
 
         snprintf(text, sizeof(text), "heard you %u\n", i);
-        CHECK(wait_output(crowd_name(i), text, 10));
+        CHECK(wait_output(crowd_name(i), text, 60));
     }
     host = (before - free_pages()) * 4 / CROWD - 4096;
     control = (own - cor_pages_free()) * 4 / CROWD;
@@ -148,7 +148,7 @@ void scenario_cost(void)
         struct domain_config config = simple(crowd_name(i), "answer", 4096, NULL);
         uint64_t begun = cor_monotonic_ns(), took;
 
-        if (!create(&config) || !CHECK(wait_output(crowd_name(i), "\n", 10))) {
+        if (!create(&config) || !CHECK(wait_output(crowd_name(i), "\n", 60))) {
             return;
         }
         took = main_moment(crowd_name(i)) - begun;

@@ -13,7 +13,7 @@ void scenario_flood(void)
     const struct console_log *log;
     uint64_t begin, said;
 
-    if (!create(&flood) || !create(&quiet) || !CHECK(wait_output("flood", "flood 1000,", 20))) {
+    if (!create(&flood) || !create(&quiet) || !CHECK(wait_output("flood", "flood 1000,", 60))) {
         return;
     }
     for (unsigned i = 0; i < 20; i++) {
@@ -22,7 +22,7 @@ void scenario_flood(void)
         snprintf(text, sizeof(text), "are you there %u\n", i);
         snprintf(answer, sizeof(answer), "heard %s", text);
         type("quiet", text);
-        CHECK(wait_output("quiet", answer, 10));
+        CHECK(wait_output("quiet", answer, 60));
     }
     log = console_log(domain_console("flood"));
     CHECK(log->end - log->start <= CONSOLE_LOG_MAX && log->size <= CONSOLE_LOG_MAX);
@@ -91,30 +91,30 @@ void scenario_readers(void)
                          lazy = {.attachment = {.readable = reads}, .slow = true},
                          replay = {.attachment = {.readable = reads}};
 
-    if (!create(&config) || !CHECK(wait_output("read", "main ", 10))) {
+    if (!create(&config) || !CHECK(wait_output("read", "main ", 60))) {
         return;
     }
     console_attach(domain_console("read"), &early.attachment, false);
     console_attach(domain_console("read"), &lazy.attachment, false);
     type("read", "one\n");
-    CHECK(wait_output("read", "heard one\n", 10));
+    CHECK(wait_output("read", "heard one\n", 60));
     console_attach(domain_console("read"), &late.attachment, false);
     console_attach(domain_console("read"), &replay.attachment, true);
     CHECK(console_write(&late.attachment, "two\n", 4) == 4);
-    CHECK(wait_output("read", "heard two\n", 10));
+    CHECK(wait_output("read", "heard two\n", 60));
     CHECK(seen(&early, "main ") == 0 && seen(&early, "heard one\n") == 1 && seen(&early, "heard two\n") == 1);
     CHECK(seen(&late, "heard one\n") == 0 && seen(&late, "heard two\n") == 1);
     CHECK(seen(&replay, "main ") == 0 || replay.bytes > early.bytes);
     CHECK(lazy.bytes == 0);
     console_detach(&late.attachment);
     type("read", "three\n");
-    CHECK(wait_output("read", "heard three\n", 10));
+    CHECK(wait_output("read", "heard three\n", 60));
     CHECK(seen(&late, "heard three\n") == 0);
     lazy.slow = false;
     reads(&lazy.attachment);
     CHECK(lazy.bytes == early.bytes && !strcmp(lazy.text, early.text));
     type("read", "exit 0\n");
-    CHECK(wait_gone("read", 10));
+    CHECK(wait_gone("read", 60));
     CHECK(!has_ended); /* the log is still there to be read */
     if (create(&config)) {
         CHECK(has_ended); /* a new domain of that name: the old console is gone */
