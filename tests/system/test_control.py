@@ -17,7 +17,7 @@ BOOTS = {
     'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy', 'crash',
                             'autostart'],
                  ram=256, memory='64M'),
-    'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4),
+    'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4, timeout=280),
     'consoles': dict(scenarios=['flood', 'readers'], ram=256, memory='64M'),
     'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
@@ -91,7 +91,7 @@ def scenarios(name, keys):
             initramfs(context)
         output = boot(context, 'coracle', product(context, IMAGE), ' '.join(keys['scenarios']),
                       modules=[archive(context, name, keys.get('images', {}))], ram=keys['ram'], memory=keys['memory'],
-                      cpus=keys.get('cpus', 1), timeout=keys.get('timeout', 100))
+                      cpus=keys.get('cpus', 1), timeout=keys.get('timeout', 200))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
         if output.ended != 'exit':
