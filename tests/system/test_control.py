@@ -14,10 +14,11 @@ IMAGE = 'tests/system/control_scenarios.elf'
 
 # Scenarios of one boot, and the machine that they need.
 BOOTS = {
-    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy', 'crash',
-                            'autostart'],
+    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy',
+                            'crash', 'autostart'],
                  ram=256, memory='64M'),
-    'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4, timeout=280),
+    'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4,
+                       timeout=280),
     'consoles': dict(scenarios=['flood', 'readers'], ram=256, memory='64M'),
     'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
@@ -42,7 +43,8 @@ INIT = b"""#!/busybox sh
 /busybox mount -t proc proc /proc
 /busybox mount -t devtmpfs dev /dev
 /busybox mount -t sysfs sys /sys
-echo "init: runs on `/busybox uname -s` with `/busybox grep -c ^processor /proc/cpuinfo` processors in `/busybox cat /sys/hypervisor/type`"
+cpus=`/busybox grep -c ^processor /proc/cpuinfo`
+echo "init: runs on `/busybox uname -s` with $cpus processors in `/busybox cat /sys/hypervisor/type`"
 while read line; do
     case "$line" in
     poweroff) /busybox poweroff -f;;
@@ -64,14 +66,15 @@ def initramfs(context):
     with open(product(context, 'linux/busybox'), 'rb') as file:
         busybox = file.read()
     with open(os.path.join(folder, 'domain-initramfs'), 'wb') as file:
-        file.write(member('init', 0o100755, INIT) + member('busybox', 0o100755, busybox) + member('TRAILER!!!', 0))
+        file.write(member('init', 0o100755, INIT) + member('busybox', 0o100755, busybox))
+        file.write(member('TRAILER!!!', 0))
 
 
 def archive(context, name, images):
     """The boot archive: every guest of the scenarios, the hello sample, and more images; configurations."""
     folder = os.path.join(context.build, 'tests/system/control_guests')
     path = os.path.join(context.build, 'tests/system/control-%s.tar' % name.replace('/', '-'))
-    files = {name[:-4]: os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith('.elf')}
+    files = {name[:-4]: os.path.join(folder, name) for name in os.listdir(folder) if name.endswith('.elf')}
     files['hello'] = product(context, 'samples/hello/hello.elf')
     files.update((name, product(context, file)) for name, file in images.items())
     with tarfile.open(path, 'w', format=tarfile.USTAR_FORMAT) as tar:
