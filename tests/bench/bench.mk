@@ -24,7 +24,7 @@ $(BENCH_GUEST): $(ABI_START) $(BENCH_OBJ) $(ABI_LIB) pvboot/guest.ld
 .PHONY: bench bench-guests
 bench-guests: $(BENCH_GUEST)
 ## bench: boot timeline and operations in instructions, Coracle beside stock Xen: table, JSON, SVG; XEN=no leaves Xen out
-bench: all bench-guests $(HELLO)
+bench: all bench-guests $(HELLO) $$(CONTROL_TEST) $$(CONTROL_GUESTS)
 	$(Q)tests/bench/run --build $(BUILD) --xen $(XEN) --xen-kernel $(XEN_KERNEL)
 
 # The counting plugin of QEMU's TCG (profile/count.c).

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tarfile
 
 # Serial console, no network, virtual time of one nanosecond an instruction, and an RTC that follows it.
 MACHINE = ['-accel', 'tcg', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-nic', 'none', '-no-reboot',
@@ -31,6 +32,7 @@ class Place:
         self.out = os.path.join(build, 'bench')
         self.guest = os.path.join(build, 'tests/bench/bench.elf')
         self.plugin = os.path.join(build, 'tests/bench/count.so')
+        self.scenarios = os.path.join(build, 'tests/system/control_scenarios.elf')
         self.program = os.path.join(build, 'samples/hello/hello.elf')
         self.kernels = {'coracle': os.path.join(build, 'hypervisor/coracle.elf'),
                         'xen': xen_kernel or os.path.join(build, 'xen/xen-4.17')}
@@ -42,15 +44,15 @@ class Place:
                 'ruler': 'instructions: ' + ' '.join(MACHINE[-4:])}
 
 
-def run(place, hypervisor, image, args, memory, extra=(), options='', timeout=300):
+def run(place, hypervisor, image, args, memory, extra=(), options='', timeout=300, ram=RAM, module=None):
     """One boot to its end: the text of the serial line."""
     for path in (place.kernels[hypervisor], image):
         if not os.path.exists(path):
             raise Failure('%s is missing; `make bench` builds or fetches it' % path)
     append = '%s dom0_mem=%s %s' % (OPTIONS, memory, options)
-    command = ['qemu-system-x86_64', '-cpu', place.cpu, '-m', str(RAM)] + MACHINE + list(extra) + [
+    command = ['qemu-system-x86_64', '-cpu', place.cpu, '-m', str(ram)] + MACHINE + list(extra) + [
         '-kernel', place.kernels[hypervisor], '-append', append.strip(),
-        '-initrd', ('%s %s' % (image, args)).strip().replace(',', ',,')]
+        '-initrd', ('%s %s' % (image, args)).strip().replace(',', ',,') + (',' + module if module else '')]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
@@ -71,6 +73,17 @@ def operations(place, hypervisor):
         results[name] = dict(zip(('min', 'median', 'max', 'rounds'), map(int, numbers)))
     if not re.search(r'^done: ', text, re.MULTILINE):
         results['problems'].append('the guest did not come to its end: %s' % text[-300:])
+    return results
+
+
+def domains(place):
+    """{name: instructions or KiB} of what the control domain's scenarios print."""
+    archive = os.path.join(place.out, 'domains.tar')
+    with tarfile.open(archive, 'w', format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(os.path.join(place.build, 'tests/system/control_guests/answer.elf'), 'boot/images/answer')
+    text = run(place, 'coracle', place.scenarios, 'cost crowd', '128M', ram=2048, module=archive)
+    results = {name: int(value) for name, value in re.findall(r'^bench (\w+) (\d+)$', text, re.MULTILINE)}
+    results['problems'] = re.findall(r'^not ok (.*)$', text, re.MULTILINE)
     return results
 
 
