@@ -7,6 +7,7 @@
 #include "toolstack/control/domain.h"
 #include "toolstack/control/link.h"
 #include "toolstack/control/loop.h"
+#include "toolstack/device/device.h"
 
 /* A step that must not fail: without it there is no host. */
 static bool step(const char *what, int error)
@@ -19,9 +20,13 @@ static bool step(const char *what, int error)
 
 int main(void)
 {
+    int devices;
+
     if (!step("the life cycle of domains", domains_init()) || !step("the boot archive", archive_images())) {
         return 1;
     }
+    devices = device_init(); /* how many, or an error: domains run without as well */
+    step("the machine's devices", devices < 0 ? devices : 0);
     /*
      * Without a token nobody may ask, and without a line nobody can: the domains of the archive run all the
      * same.
