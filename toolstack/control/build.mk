@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The control domain: a libOS image of toolstack/{control,store,backend,device} and pvboot's builder.
 CONTROL := $(BUILD)/control/control.elf
-CONTROL_SRC := $(wildcard toolstack/control/*.c toolstack/backend/*.c toolstack/device/*.c) toolstack/link/mux.c libos/fs/tar.c $(PVBOOT_SRC)
+CONTROL_SRC := $(wildcard $(addsuffix /*.c,$(addprefix toolstack/,control backend device))) toolstack/link/mux.c \
+	libos/fs/tar.c $(PVBOOT_SRC)
 CONTROL_STORE := $(BUILD)/control/store.o
 CONTROL_STORE_OBJ := $(patsubst %.c,$(BUILD)/control/%.o,$(wildcard toolstack/store/*.c))
 CONTROL_OBJ := $(CONTROL_SRC:%.c=$(BUILD)/control/%.o) $(CONTROL_STORE)

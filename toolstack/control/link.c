@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multiplexer on the serial line; see link.h. Frames that the line has not taken yet wait in a queue of
- * blocks; the multiplexer's credit bounds it.
+ * The multiplexer on the line that there is; see link.h. Frames that the line has not taken yet wait in a
+ * queue of blocks; the multiplexer's credit bounds it.
  */
 #include "toolstack/control/link.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "coracle/clock.h"
-#include "toolstack/control/serial.h"
+#include "toolstack/device/line.h"
 #include "toolstack/link/mux.h"
 
 #define BLOCK_SIZE 4000u
@@ -26,10 +26,11 @@ struct channel_stream {
 };
 
 static struct {
+    const struct line *line;
     struct mux *mux;
     bool (*accept)(struct stream *stream);
     struct block *first, *last;
-} line;
+} link;
 
 /* ------------------------------------------------------------------ bytes out */
 
@@ -38,7 +39,7 @@ static void queue_bytes(const void *data, size_t length)
     const unsigned char *bytes = data;
 
     while (length) {
-        struct block *block = line.last;
+        struct block *block = link.last;
         size_t step;
 
         if (!block || block->to == BLOCK_SIZE) {
@@ -48,12 +49,12 @@ static void queue_bytes(const void *data, size_t length)
             }
             block->next = NULL;
             block->from = block->to = 0;
-            if (line.last) {
-                line.last->next = block;
+            if (link.last) {
+                link.last->next = block;
             } else {
-                line.first = block;
+                link.first = block;
             }
-            line.last = block;
+            link.last = block;
         }
         step = BLOCK_SIZE - block->to;
         step = step < length ? step : length;
@@ -66,12 +67,12 @@ static void queue_bytes(const void *data, size_t length)
 
 static void send_frame(void *user, const void *data, size_t length)
 {
-    bool idle = !line.first;
+    bool idle = !link.first;
 
     (void)user;
     queue_bytes(data, length);
-    if (idle) {
-        serial_kick();
+    if (idle && link.line) {
+        link.line->kick();
     }
 }
 
@@ -79,8 +80,8 @@ static size_t fetch(void *data, size_t length)
 {
     size_t count = 0;
 
-    while (count < length && line.first) {
-        struct block *block = line.first;
+    while (count < length && link.first) {
+        struct block *block = link.first;
         size_t step = block->to - block->from;
 
         step = step < length - count ? step : length - count;
@@ -88,9 +89,9 @@ static size_t fetch(void *data, size_t length)
         block->from += step;
         count += step;
         if (block->from == block->to) {
-            line.first = block->next;
-            if (!line.first) {
-                line.last = NULL;
+            link.first = block->next;
+            if (!link.first) {
+                link.last = NULL;
             }
             free(block);
         }
@@ -137,7 +138,7 @@ static bool on_opened(void *user, struct mux_channel *channel)
     }
     stream->stream.ops = &ops;
     stream->channel = channel;
-    if (!line.accept(&stream->stream)) {
+    if (!link.accept(&stream->stream)) {
         free(stream);
         return false;
     }
@@ -180,7 +181,7 @@ static void on_closed(void *user, struct mux_channel *channel)
 
 static void received(const void *data, size_t length)
 {
-    mux_receive(line.mux, data, length);
+    mux_receive(link.mux, data, length);
 }
 
 int link_start(bool (*accept)(struct stream *stream))
@@ -191,13 +192,22 @@ int link_start(bool (*accept)(struct stream *stream))
                                            .ended = on_ended,
                                            .writable = on_writable,
                                            .closed = on_closed};
-    static const struct serial_ops serial_ops = {received, fetch};
+    static const struct line_ops line_ops = {received, fetch};
+    static const struct line *const lines[] = {&virtio_console_line, &serial_line};
     uint64_t seconds;
     uint32_t nanoseconds;
+    int error = -ENODEV;
 
     cor_wall_clock(&seconds, &nanoseconds);
-    line.accept = accept;
-    line.mux =
+    link.accept = accept;
+    link.mux =
         mux_create(&mux_ops, NULL, ((uint32_t)seconds ^ nanoseconds ^ (uint32_t)cor_monotonic_ns()) | 1);
-    return line.mux ? serial_open(&serial_ops) : -ENOMEM;
+    if (!link.mux) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; error == -ENODEV && i < sizeof(lines) / sizeof(lines[0]); i++) {
+        link.line = lines[i];
+        error = lines[i]->open(&line_ops);
+    }
+    return error;
 }

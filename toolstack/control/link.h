@@ -10,8 +10,9 @@
 #include "toolstack/control/stream.h"
 
 /*
- * Starts the link on the line that there is. accept() is called for each new stream and sets its handler;
- * false refuses it. 0, or a negative errno: no line, or no memory.
+ * Starts the link on the line that there is (device/line.h): a virtio console before the serial line.
+ * accept() is called for each new stream and sets its handler; false refuses it. 0, or a negative errno: no
+ * line, or no memory.
  */
 int link_start(bool (*accept)(struct stream *stream));
 

@@ -11,3 +11,11 @@ UNIT_LIBS_config_json := -lcjson
 UNIT_TESTS += console_backend domain_config
 UNIT_SRC_console_backend := toolstack/backend/console_ring.c toolstack/backend/console_log.c
 UNIT_SRC_domain_config := $(addprefix toolstack/control/,names.c config.c policy.c image.c error.c)
+
+# The domains of tests/system/test_api.py.
+API_GUESTS := $(BUILD)/tests/system/api_guests/echo.elf
+$(API_GUESTS): $(BUILD)/tests/system/api_guests/%.elf: tests/system/api/%.c $(CORACLE_CC) $(SYSROOT_READY)
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) -O2 -g -Wall -Wextra -o $@ $<
+test test-system test-system-guests: $(API_GUESTS)

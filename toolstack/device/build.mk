@@ -21,7 +21,3 @@ $(DEVICE_TEST): $(DEVICE_TEST_OBJ) $(DEVICE_OBJ) $(CORACLE_CC) $(SYSROOT_READY)
 
 test test-system test-system-guests: $(DEVICE_TEST)
 -include $(DEVICE_OBJ:.o=.d) $(DEVICE_TEST_OBJ:.o=.d)
-
-UNIT_TESTS += virtqueue
-UNIT_SRC_virtqueue := toolstack/device/virtqueue.c
-UNIT_FLAGS_virtqueue := -idirafter libos/include

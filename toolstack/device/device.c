@@ -6,8 +6,8 @@
 #include "toolstack/device/drivers.h"
 #include "toolstack/device/port.h"
 
-static device_driver *const drivers[] = {virtio_net_start, virtio_blk_start, e1000_start,
-                                         ahci_start,       ide_start,        nvme_start};
+static device_driver *const drivers[] = {
+    virtio_net_start, virtio_blk_start, virtio_console_start, e1000_start, ahci_start, ide_start, nvme_start};
 
 static void found(const struct pci_device *pci, void *argument)
 {

@@ -11,6 +11,7 @@
  */
 typedef int device_driver(const struct pci_device *pci);
 
-extern device_driver virtio_net_start, virtio_blk_start, e1000_start, ahci_start, ide_start, nvme_start;
+extern device_driver virtio_net_start, virtio_blk_start, virtio_console_start, e1000_start, ahci_start,
+    ide_start, nvme_start;
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The driver; see serial.h. Each port access is emulated by the hypervisor, so bytes go in runs: at the
+ * A 16550 as a line (uart.h). Each port access is emulated by the hypervisor, so bytes go in runs: at the
  * receiver's trigger level the FIFO holds at least RECEIVE_TRIGGER bytes, and an empty transmitter takes
  * FIFO_SIZE, each with one string instruction.
  *
  * ISA interrupts are edges: one that comes is looked at until the UART says that nothing is pending.
  */
-#include "toolstack/control/serial.h"
+#include "toolstack/device/line.h"
 #include <errno.h>
 #include <stdint.h>
 #include "toolstack/control/xc.h"
@@ -49,11 +49,11 @@
 #define ROUNDS          64u /* causes handled before others have their turn */
 
 static struct {
-    const struct serial_ops *ops;
+    const struct line_ops *ops;
     struct loop_port port;
     uint32_t pirq;
     uint8_t ier;
-} line;
+} uart;
 
 static void out(unsigned reg, uint8_t value)
 {
@@ -81,8 +81,8 @@ static void in_run(void *data, size_t length)
 /* Which interrupts the UART may raise. */
 static void enable(uint8_t bits)
 {
-    if (line.ier != bits) {
-        line.ier = bits;
+    if (uart.ier != bits) {
+        uart.ier = bits;
         out(REG_IER, bits);
     }
 }
@@ -92,7 +92,7 @@ static void receive_run(void)
     uint8_t bytes[RECEIVE_TRIGGER];
 
     in_run(bytes, sizeof(bytes));
-    line.ops->received(bytes, sizeof(bytes));
+    uart.ops->received(bytes, sizeof(bytes));
 }
 
 static void receive_rest(void)
@@ -103,14 +103,14 @@ static void receive_rest(void)
     while (count < sizeof(bytes) && in(REG_LSR)&LSR_RECEIVED) {
         bytes[count++] = in(REG_DATA);
     }
-    line.ops->received(bytes, count);
+    uart.ops->received(bytes, count);
 }
 
 /* The transmitter is empty: fills it, or has it say nothing until there is something. */
 static void transmit(void)
 {
     uint8_t bytes[FIFO_SIZE];
-    size_t count = line.ops->fetch(bytes, sizeof(bytes));
+    size_t count = uart.ops->fetch(bytes, sizeof(bytes));
 
     if (count) {
         out_run(bytes, count);
@@ -146,7 +146,7 @@ static bool handle_cause(void)
 
 static void interrupt(struct loop_task *task)
 {
-    struct physdev_eoi eoi = {.irq = line.pirq};
+    struct physdev_eoi eoi = {.irq = uart.pirq};
     unsigned rounds = 0;
 
     while (handle_cause()) {
@@ -158,11 +158,11 @@ static void interrupt(struct loop_task *task)
     hypercall_physdev_op(PHYSDEVOP_eoi, &eoi);
 }
 
-void serial_kick(void)
+static void serial_kick(void)
 {
-    if (line.ops && !(line.ier & IER_TRANSMIT) && in(REG_LSR)&LSR_EMPTY) {
+    if (uart.ops && !(uart.ier & IER_TRANSMIT) && in(REG_LSR)&LSR_EMPTY) {
         transmit();
-    } else if (line.ops) {
+    } else if (uart.ops) {
         enable(IER_RECEIVE | IER_TRANSMIT);
     }
 }
@@ -207,16 +207,16 @@ static int bind_interrupt(void)
     if (error) {
         return (int)xc_error(error);
     }
-    line.pirq = bind.pirq = (uint32_t)map.pirq;
+    uart.pirq = bind.pirq = (uint32_t)map.pirq;
     error = hypercall_event_channel_op(EVTCHNOP_bind_pirq, &bind);
     if (error) {
         return (int)xc_error(error);
     }
-    line.port.task.run = interrupt;
-    return loop_port_attach(&line.port, bind.port);
+    uart.port.task.run = interrupt;
+    return loop_port_attach(&uart.port, bind.port);
 }
 
-int serial_open(const struct serial_ops *ops)
+static int serial_open(const struct line_ops *ops)
 {
     struct physdev_set_iopl iopl = {.iopl = 1};
     int error;
@@ -230,8 +230,10 @@ int serial_open(const struct serial_ops *ops)
     if (error) {
         return error;
     }
-    line.ops = ops;
+    uart.ops = ops;
     enable(IER_RECEIVE | IER_TRANSMIT);
-    loop_post(&line.port.task); /* what came before the interrupt was there */
+    loop_post(&uart.port.task); /* what came before the interrupt was there */
     return 0;
 }
+
+const struct line serial_line = {"serial line COM2", serial_open, serial_kick};
