@@ -18,12 +18,8 @@ lint_flags_libos = $(call lint_flags,$(LIBOS_CFLAGS) $(LWIP_CFLAGS))
 lint_flags_toolstack = $(call lint_flags,$(HOST_CFLAGS)) -DCORACLE_VERSION='"lint"'
 lint_flags_toolstack_control = $(call lint_flags,$(CONTROL_CFLAGS) $(SYSROOT_CFLAGS))
 lint_flags_toolstack_backend = $(lint_flags_toolstack_control)
-<<<<<<< HEAD
-lint_flags_samples = $(call lint_flags,$(SYSROOT_CFLAGS) $(GUESTLIB_CFLAGS)) -O2
-=======
 lint_flags_toolstack_device = $(lint_flags_toolstack_control)
-lint_flags_samples = $(call lint_flags,$(SYSROOT_CFLAGS)) -O2
->>>>>>> 5279527 (tests: the API on both kinds of lines)
+lint_flags_samples = $(call lint_flags,$(SYSROOT_CFLAGS) $(GUESTLIB_CFLAGS)) -O2
 lint_flags_tests_unit = $(call lint_flags,$(HOST_CFLAGS)) -DUNIT_TEST=1 -Itests/unit/include
 lint_flags_tests_abi = $(call lint_flags,$(ABI_CFLAGS))
 # A room's sources, without those of rooms inside it.
