@@ -26,12 +26,16 @@ static struct {
     bool working;    /* there is a thread */
 } balloon;
 
-static long reservation(unsigned command, xen_pfn_t *list, unsigned count)
+/* For how many of the list's frames it was done. */
+static unsigned reservation(unsigned command, xen_pfn_t *list, unsigned count)
 {
     struct xen_memory_reservation reservation = {.nr_extents = count, .domid = DOMID_SELF};
 
+    long done;
+
     set_xen_guest_handle(reservation.extent_start, list);
-    return hypercall_memory_op(command, &reservation);
+    done = count ? hypercall_memory_op(command, &reservation) : 0;
+    return done < 0 ? 0 : done < count ? (unsigned)done : count;
 }
 
 /* Gives frames back; how many. */
@@ -40,7 +44,7 @@ static uint64_t inflate(uint64_t wanted)
     xen_pfn_t mfns[BATCH];
     uint64_t pfns[BATCH];
     unsigned count = 0;
-    long done;
+    unsigned done;
 
     while (count < BATCH && count < wanted && cor_frames_free() > KEEP) {
         pfns[count] = cor_frame_alloc();
@@ -50,10 +54,9 @@ static uint64_t inflate(uint64_t wanted)
         mfns[count] = cor_pfn_to_mfn(pfns[count]);
         count++;
     }
-    done = count ? reservation(XENMEM_decrease_reservation, mfns, count) : 0;
-    done = done < 0 ? 0 : done;
+    done = reservation(XENMEM_decrease_reservation, mfns, count);
     for (unsigned i = 0; i < count; i++) {
-        if (i >= (unsigned)done) {
+        if (i >= done) {
             cor_frame_free(pfns[i]);
             continue;
         }
@@ -61,8 +64,8 @@ static uint64_t inflate(uint64_t wanted)
         balloon.first = pfns[i];
         balloon.count++;
     }
-    cor_frames_change_total(-done);
-    return (uint64_t)done;
+    cor_frames_change_total(-(int64_t)done);
+    return done;
 }
 
 /* Gets memory for frames again; for how many. */
@@ -70,23 +73,21 @@ static uint64_t deflate(uint64_t wanted)
 {
     xen_pfn_t list[BATCH]; /* frame numbers, which become machine frames */
     uint64_t pfns[BATCH], next = balloon.first;
-    unsigned count = 0;
-    long done;
+    unsigned count = 0, done;
 
     for (; count < BATCH && count < wanted && count < balloon.count; count++) {
         list[count] = pfns[count] = next;
         next = cor_pfn_to_mfn(next) & ~BALLOONED;
     }
-    done = count ? reservation(XENMEM_populate_physmap, list, count) : 0;
-    done = done < 0 ? 0 : done;
-    for (unsigned i = 0; i < (unsigned)done; i++) {
+    done = reservation(XENMEM_populate_physmap, list, count);
+    for (unsigned i = 0; i < done; i++) {
         balloon.first = cor_pfn_to_mfn(pfns[i]) & ~BALLOONED;
         balloon.count--;
         cor_frame_moved(pfns[i], list[i]);
         cor_frame_free(pfns[i]);
     }
     cor_frames_change_total(done);
-    return (uint64_t)done;
+    return done;
 }
 
 /* One batch in the right direction. False: the target is reached, or nothing more can be done. */

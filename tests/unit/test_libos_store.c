@@ -100,7 +100,7 @@ int cor_wait(const volatile uint32_t *word, uint32_t expected, uint64_t deadline
     if (*word != expected) {
         return -EAGAIN;
     }
-    if (!turn() && !turn()) {
+    if (!turn()) {
         if (other) {
             void (*now)(void) = other;
             other = NULL;

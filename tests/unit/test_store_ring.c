@@ -90,7 +90,7 @@ static size_t get(unsigned domid, void *bytes, size_t length)
 static void request(unsigned domid, uint32_t type, const char *payload, size_t length)
 {
     struct xsd_sockmsg header = {type, 3, 0, (uint32_t)length};
-    char bytes[sizeof(header) + XENSTORE_PAYLOAD_MAX];
+    char bytes[sizeof(header) + XENSTORE_PAYLOAD_MAX] = "";
     size_t done = 0;
 
     memcpy(bytes, &header, sizeof(header));
@@ -104,7 +104,7 @@ static void request(unsigned domid, uint32_t type, const char *payload, size_t l
 /* Takes all that comes and checks that it is one reply of this type with this payload. */
 static void reply(unsigned domid, uint32_t type, const char *payload, size_t length)
 {
-    char bytes[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX + 1];
+    char bytes[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX + 1] = "";
     struct xsd_sockmsg *header = (struct xsd_sockmsg *)bytes;
     size_t got = 0, part;
 
@@ -145,7 +145,7 @@ static void byte_by_byte(void **state)
 {
     static const char payload[] = "x\0hello";
     struct xsd_sockmsg header = {XS_WRITE, 3, 0, sizeof(payload) - 1};
-    char bytes[64];
+    char bytes[64] = "";
 
     (void)state;
     memcpy(bytes, &header, sizeof(header));
@@ -319,7 +319,7 @@ static void reconnect(void **state)
 
 static void released(void **state)
 {
-    uint32_t prod = rings[1]->rsp_prod;
+    uint32_t prod;
 
     (void)state;
     watch_something();

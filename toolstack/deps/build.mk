@@ -13,6 +13,7 @@ DEPS_PACKAGES_run := qemu-system-x86
 DEPS_PACKAGES_pack := grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 DEPS_PACKAGES_test := python3 libcmocka-dev ovmf libhttp-parser-dev libcjson-dev
 DEPS_PACKAGES_debug := gdb
+DEPS_PACKAGES_clang := clang libclang-rt-dev
 DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck python3 libcmocka-dev
 
 # Goals of the command line that need a group; every goal but those of DEPS_GOALS_none needs `build`.
@@ -22,6 +23,7 @@ DEPS_GOALS_pack := test test-system
 DEPS_GOALS_test := test% bench fuzz
 DEPS_GOALS_debug := debug
 DEPS_GOALS_lint := lint%
+DEPS_GOALS_clang := fuzz-store
 
 deps_stamp = $(BUILD)/deps/$(1).mk
 DEPS_run := $(call deps_stamp,run)
@@ -39,7 +41,7 @@ $(BUILD)/deps/%.mk: toolstack/deps/build.mk
 
 deps_goals := $(or $(MAKECMDGOALS),all)
 deps_groups := $(if $(filter-out $(DEPS_GOALS_none),$(deps_goals)),build) \
-	$(foreach g,run pack test debug lint,$(if $(filter $(DEPS_GOALS_$g),$(deps_goals)),$g))
+	$(foreach g,run pack test debug lint clang,$(if $(filter $(DEPS_GOALS_$g),$(deps_goals)),$g))
 include $(foreach g,$(deps_groups),$(call deps_stamp,$g))
 
 XEN_KERNEL ?= $(BUILD)/xen/xen-4.17

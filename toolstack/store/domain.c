@@ -123,7 +123,7 @@ static int clear_nodes(struct store *store, struct domain *domain, bool keep)
 
     while (!list_empty(&domain->nodes)) {
         struct node *node = container_of(domain->nodes.next, struct node, owned);
-        struct path path = {node->entry.key, node->entry.length, node->entry.hash};
+        struct path path = path_of(&node->entry);
         char text[PATH_MAX_LENGTH + 1];
         if (keep || path_is_root(&path)) {
             if (!give_away(store, node)) {
@@ -216,7 +216,8 @@ bool store_get_usage(struct store *store, uint16_t domid, struct store_usage *us
 static void call_back(struct store *store)
 {
     struct message *message = container_of(store->own_events.next, struct message, link);
-    struct store_watch *watch = message->watch;
+    struct store_watch *watch =
+        message->watch; /* NOLINT(clang-analyzer-unix.Malloc): it is in no list when freed */
 
     /*
      * The message is out of the queue and the tables, so that the function may do anything, with this

@@ -97,6 +97,7 @@ struct path {
     const char *text;
     uint32_t length;
     uint32_t hash;
+    uint32_t parent_length, parent_hash; /* 0: not known yet */
 };
 
 /* Checks an absolute path. False: it is none (-EINVAL). */
@@ -107,6 +108,11 @@ struct path path_parent(const struct store *store, const struct path *path);
 const char *path_leaf(const struct path *path, uint32_t *length);
 /* A path known to be good, such as a special one (@...). */
 struct path path_known(const struct store *store, const char *text, size_t length);
+/* The path by which an entry is found. */
+static inline struct path path_of(const struct entry *entry)
+{
+    return (struct path){entry->key, entry->length, entry->hash, 0, 0};
+}
 static inline bool path_is_root(const struct path *path)
 {
     return path->length == 1;
@@ -246,7 +252,7 @@ int transaction_start(struct store_client *client, uint32_t *id);
 int transaction_end(struct transaction *transaction, bool commit);
 void transaction_free(struct transaction *transaction);
 /* The access for path, made at the first look. */
-int transaction_look(struct transaction *transaction, const struct path *path, struct access **access);
+int transaction_look(struct transaction *transaction, const struct path *path, struct access **result);
 
 /* ------------------------------------------------------------------ watch.c */
 
@@ -271,7 +277,7 @@ struct store_watch {
 };
 
 int watch_add(struct store *store, struct store_client *client, const struct path *path, uint32_t relative,
-              const char *token, struct store_watch **watch);
+              const char *token, struct store_watch **result);
 struct store_watch *watch_find(const struct store_client *client, const struct path *path, const char *token);
 void watch_remove(struct store *store, struct store_watch *watch);
 /* The event with which a watch begins. */

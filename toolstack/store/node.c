@@ -11,11 +11,12 @@ struct node *node_new(const struct path *path, struct permissions *permissions, 
 {
     uint32_t room = value_length ? value_length + 1 : 0;
     struct node *node = malloc(sizeof(*node) + path->length + 1 + room);
-    char *text = (char *)(node + 1);
+    char *text;
 
     if (!node) {
         return NULL;
     }
+    text = (char *)(node + 1);
     memset(node, 0, sizeof(*node));
     memcpy(text, path->text, path->length);
     text[path->length] = '\0';
@@ -104,7 +105,7 @@ void node_remove_child(struct node *node, const char *name, uint32_t length)
 
 struct node *node_copy(const struct node *node)
 {
-    struct path path = {node->entry.key, node->entry.length, node->entry.hash};
+    struct path path = path_of(&node->entry);
     struct node *copy = node_new(&path, node->permissions, node->value_length);
 
     if (!copy) {

@@ -13,7 +13,8 @@ uint64_t hash_bytes(uint64_t state, const char *bytes, size_t length)
 
 struct path path_known(const struct store *store, const char *text, size_t length)
 {
-    return (struct path){text, (uint32_t)length, hash_finish(hash_bytes(store->limits.seed, text, length))};
+    return (struct path){text, (uint32_t)length, hash_finish(hash_bytes(store->limits.seed, text, length)), 0,
+                         0};
 }
 
 static bool is_digit(char c)
@@ -47,33 +48,36 @@ bool path_parse(const struct store *store, struct path *path, const char *text, 
         ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
         ['-'] = true,         ['_'] = true,         ['@'] = true,
     };
-    uint64_t state = store->limits.seed;
-    bool component = false;
+    uint64_t state = hash_byte(store->limits.seed, '/'), parent = state;
+    size_t slash = 0;
 
     if (length == 0 || text[0] != '/' ||
         (length > store->limits.path_length &&
          length > home_length(text, length) + store->limits.path_length)) {
         return false;
     }
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        if (good[(unsigned char)c]) {
-            component = true;
-        } else if (c == '/' && (component || i == 0)) {
-            component = false;
-        } else {
-            return false;
+    for (size_t i = 1; i < length; i++) {
+        if (!good[(unsigned char)text[i]]) {
+            if (text[i] != '/' || i == slash + 1) {
+                return false;
+            }
+            parent = state;
+            slash = i;
         }
-        state = hash_byte(state, c);
+        state = hash_byte(state, text[i]);
     }
-    *path = (struct path){text, (uint32_t)length, hash_finish(state)};
-    return component || length == 1;
+    *path = (struct path){text, (uint32_t)length, hash_finish(state), slash ? (uint32_t)slash : 1,
+                          hash_finish(parent)};
+    return length == 1 || length > slash + 1;
 }
 
 struct path path_parent(const struct store *store, const struct path *path)
 {
     uint32_t length = path->length;
 
+    if (path->parent_length) {
+        return (struct path){path->text, path->parent_length, path->parent_hash, 0, 0};
+    }
     while (length > 1 && path->text[--length] != '/') {
     }
     return path_known(store, path->text, length > 1 ? length : 1);

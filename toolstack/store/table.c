@@ -86,7 +86,7 @@ static void split_one(struct table *table)
     }
     from = bucket_at(table, table->split);
     to = bucket_at(table, fresh);
-    while ((entry = *from)) {
+    while ((entry = *from)) { /* cppcheck-suppress uninitvar */
         if ((entry->hash & (2 * table->mask + 1)) == fresh) {
             *from = entry->next;
             entry->next = NULL;

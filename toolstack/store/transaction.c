@@ -185,7 +185,7 @@ static void apply(struct store *store, struct transaction *transaction)
             access->node = NULL; /* the store's now */
         }
         if (access->fire) {
-            struct path path = {access->path, access->entry.length, access->entry.hash};
+            struct path path = path_of(&access->entry);
             watch_fire(&view, &path, in_store(store, access), access->exact, access->first);
         }
     }

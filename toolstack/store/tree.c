@@ -241,7 +241,7 @@ static int create(const struct view *view, const struct path *path, const void *
     if (!chain) {
         return fail(view, -ENOMEM);
     }
-    top = (struct path){chain->entry.key, chain->entry.length, 0};
+    top = (struct path){.text = chain->entry.key, .length = chain->entry.length};
     leaf = path_leaf(&top, &leaf_length);
     if (!node_add_child(parent, leaf, leaf_length)) {
         free_chain(chain);
