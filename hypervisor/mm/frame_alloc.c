@@ -9,8 +9,8 @@
  * domain as it is, to others after a scrub; once there are others, idle processors scrub it. Raw blocks have
  * lists of their own, and never become one with scrubbed ones.
  *
- * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first sees
- * that no processor holds a translation to it any more.
+ * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first
+ * sees that no processor holds a translation to it any more.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/frame.h"

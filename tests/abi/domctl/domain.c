@@ -44,6 +44,14 @@ unsigned long free_pages(void)
     return sysctl(&op, XEN_SYSCTL_physinfo) == 0 ? op.u.physinfo.free_pages : 0;
 }
 
+unsigned processors(void)
+{
+    struct xen_sysctl op;
+
+    memset(&op, 0, sizeof(op));
+    return sysctl(&op, XEN_SYSCTL_physinfo) == 0 ? op.u.physinfo.nr_cpus : 0;
+}
+
 void domain_setup(void)
 {
     map_at(VIEW_VA, 0);

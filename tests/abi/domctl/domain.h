@@ -24,6 +24,7 @@ long sysctl(struct xen_sysctl *op, uint32_t cmd);
 /* Flags of the domain, or -1: there is none. */
 long domain_flags(domid_t id);
 unsigned long free_pages(void);
+unsigned processors(void);
 
 /* Once: page tables for the views. */
 void domain_setup(void);
