@@ -109,7 +109,9 @@ def program(context):
 
 
 def options(context, hypervisor):
-    return ['--xen', product(context, 'xen/xen-4.17')] if hypervisor == 'xen' else []
+    """How the image is booted: directly on Coracle or on stock Xen, or as a domain of a host."""
+    return {'xen': ['--xen', os.path.join(context.build, 'xen/xen-4.17')], 'coracle': ['--direct'],
+            'host': ['--via-host']}[hypervisor]
 
 
 def image_file(context):
@@ -414,5 +416,5 @@ def collect(_context):
         ('files', bad_files), ('programs', without_programs), ('accelerator', says_accelerator),
         ('hypervisor-options', hypervisor_options), ('refused', too_much_for_the_machine))]
     for make in (arguments, status, streams, root, backtrace, ended_by, terminal, timeout):
-        tests += [make('coracle'), make('xen')]
+        tests += [make('coracle'), make('host'), make('xen')]
     return tests

@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,7 +43,7 @@ struct host_run {
     pthread_t thread;
     bool thread_ended;
     int promise[2];   /* the console's descriptor goes from the thread to the pump */
-    atomic_bool over; /* the machine ends or has ended: failures are no news */
+    struct pump pump; /* when it has stopped, failures are no news */
 
     /* What the thread found out; valid after its end. */
     bool ended, has_status;
@@ -102,7 +101,7 @@ static void *converse(void *argument)
     struct client *client = client_open_socket(&run->line.socket, run->token);
 
     if (client != NULL) {
-        client_set_quiet(client, &run->over);
+        client_set_quiet(client, &run->pump.stop);
         if (start_domain(run, client))
             end_domain(run, client);
         client_close(client);
@@ -204,30 +203,20 @@ static bool start_threads(struct host_run *run, int com2)
     return false;
 }
 
-/* Runs the pump while QEMU runs. */
-static void pump_machine(struct host_run *run, pid_t qemu, const struct lines *lines,
-                         enum machine_input input, struct machine_log *log, struct machine_result *result)
+/* Runs the pump while QEMU runs, with the threads beside it. False with a message. */
+static bool pump_machine(struct host_run *run, const struct lines *lines, struct machine_result *result)
 {
-    struct pump pump = {
-        .qemu = qemu,
-        .com1 = run->promise[0],
-        .com2 = lines->com1[0],
-        .errors = lines->errors[0],
-        .timeout = run->request->timeout,
-        .input = input,
-        .log = log,
-        .console_ended = join,
-        .context = run,
-    };
-
+    if (!start_threads(run, lines->com2[0]))
+        return false;
     result->started = true;
-    pump_run(&pump, result);
-    run->over = true;
+    pump_run(&run->pump, result);
+    run->pump.stop = true;
     shutdown(lines->com2[0], SHUT_RDWR);
     join(run);
     serial_close(&run->line);
     if (run->console >= 0)
         close(run->console);
+    return true;
 }
 
 static void run_machine(struct host_run *run, enum machine_input input, struct machine_log *log,
@@ -244,9 +233,16 @@ static void run_machine(struct host_run *run, enum machine_input input, struct m
     close(lines.com1[1]);
     close(lines.com2[1]);
     close(lines.errors[1]);
-    if (qemu > 0 && start_threads(run, lines.com2[0]))
-        pump_machine(run, qemu, &lines, input, log, result);
-    else if (qemu > 0)
+    run->pump.qemu = qemu;
+    run->pump.com1 = run->promise[0];
+    run->pump.com2 = lines.com1[0];
+    run->pump.errors = lines.errors[0];
+    run->pump.timeout = run->request->timeout;
+    run->pump.input = input;
+    run->pump.log = log;
+    run->pump.console_ended = join;
+    run->pump.context = run;
+    if (qemu > 0 && !pump_machine(run, &lines, result))
         kill(qemu, SIGKILL);
     close(run->promise[0]);
     close(lines.com1[0]);

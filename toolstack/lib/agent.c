@@ -83,8 +83,9 @@ static void errors_ready(struct watch *watch, uint32_t events)
     ssize_t count = read(watch->fd, piece, sizeof(piece));
 
     (void)events;
-    if (count > 0 && write(STDERR_FILENO, piece, (size_t)count) != count)
-        count = 0; /* a full disk: what it says is lost, the machine runs on */
+    /* On a full disk what it says is lost; the machine runs on. */
+    if (count > 0)
+        dprintf(STDERR_FILENO, "%.*s", (int)count, piece);
     else if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
         watch_remove(&agent->watches, watch);
 }

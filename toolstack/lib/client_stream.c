@@ -154,7 +154,7 @@ static bool read_answer(const struct client *client, int fd, struct text *first)
     if (parser.upgrade)
         return true;
     answer.status = handshake.headers_done ? (long)parser.status_code : 0;
-    if ((answer.status == 0 || answer.status < 300) && (client->quiet == NULL || !*client->quiet))
+    if (answer.status < 300 && (client->quiet == NULL || !*client->quiet))
         report("the host %s did not answer the request for a console with one", client->name);
     answer.body = handshake.body;
     if (answer.body.length != 0)

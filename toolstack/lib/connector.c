@@ -14,7 +14,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-
 /* ---- sockets ---- */
 
 static bool make_address(struct sockaddr_un *address, const char *path)

@@ -9,6 +9,7 @@
 #include "toolstack/lib/xen_stream.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +35,8 @@ struct pump {
     bool com1_promised; /* com1 is still that pipe */
     int signals;        /* signalfd */
     bool qemu_ended;
-    bool stop;       /* QEMU was killed; only what is under way is still read */
+    atomic_bool
+        stop;        /* QEMU was killed; only what is under way is still read. Other threads may look at it */
     bool input_open; /* stdin is to be read */
     struct console_keys keys;
     struct text to_guest;

@@ -220,7 +220,7 @@ static cJSON *get_list(struct reading *reading, size_t index)
 /* A string for all vCPUs. A list gives each vCPU a set of its own; it is taken when the sets are the same. */
 static void take_cpus(struct reading *reading, size_t index)
 {
-    const char *value, *first;
+    const char *value, *first = NULL;
     const cJSON *item;
     cJSON *list;
 
@@ -229,9 +229,10 @@ static void take_cpus(struct reading *reading, size_t index)
         return;
     }
     list = get_list(reading, index);
-    first = list != NULL && cJSON_GetArraySize(list) > 0 ? cJSON_GetArrayItem(list, 0)->valuestring : NULL;
     cJSON_ArrayForEach(item, list)
     {
+        if (first == NULL)
+            first = item->valuestring;
         if (strcmp(item->valuestring, first) != 0) {
             fail(reading, index,
                  "one set of processors for all vCPUs (coracle vcpu-pin sets them one by one)",

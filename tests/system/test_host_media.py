@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""A packed host: it boots through GRUB by BIOS and UEFI, starts its domains, and is reached over the machine's second
+serial line, as a real machine would be."""
+import os
+import re
+import subprocess
+
+from runner.core import Failure, Test
+from runner.host import Place, program
+from runner.machine import HYPERVISOR_FAULT
+
+FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
+
+
+class Machine:
+    """QEMU with a medium; `line` is the device of its second serial line."""
+
+    def __init__(self, medium, firmware, log):
+        self.log_path = log
+        with open(log, 'wb') as file:
+            self.process = subprocess.Popen(
+                ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '512', '-display', 'none', '-monitor',
+                 'none', '-nic', 'none', '-no-reboot', '-serial', 'file:' + log + '.com1', '-chardev', 'pty,id=line',
+                 '-serial', 'chardev:line', '-drive', 'format=raw,file=' + medium] + FIRMWARE[firmware],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file)
+        first = self.process.stdout.readline().decode()
+        found = re.search(r'redirected to (\S+)', first)
+        if not found:
+            self.process.kill()
+            raise Failure('QEMU names no terminal', first)
+        self.line = found.group(1)
+
+    def console(self):
+        text = ''
+        for path in (self.log_path, self.log_path + '.com1'):
+            if os.path.exists(path):
+                with open(path, encoding='utf-8', errors='replace') as file:
+                    text += file.read()
+        return text
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        if isinstance(error, Failure):
+            error.output += '\n--- first serial line ---\n' + self.console()
+
+
+def packed(firmware):
+    def function(context):
+        with Place(context) as place:
+            def ok(*arguments, stdin='', timeout=150):
+                finished = place.run(*arguments, stdin=stdin, timeout=timeout)
+                if finished.status != 0:
+                    raise Failure('coracle %s failed' % ' '.join(arguments), finished.text())
+                return finished.out
+
+            cfg = place.file('a.cfg', 'name="first"\nkernel="%s"\nmemory=8\nextra="-- x"\n' % program(context))
+            medium, token = os.path.join(place.path, 'disk.img'), os.path.join(place.path, 'key')
+            ok('pack', '-o', medium, '--token-file', token, '--autostart', cfg, program(context))
+            if os.stat(token).st_mode & 0o077:
+                raise Failure('others may read the token')
+            with Machine(medium, firmware, os.path.join(place.path, 'log')) as machine:
+                there = ['--host', 'serial:' + machine.line, '--token-file', token]
+                listed = ok('list', *there)
+                for name in ('first', 'host-program'):
+                    if not re.search(r'^%s +\d+ ' % name, listed, re.M):
+                        raise Failure('the domain %s was not started' % name, listed)
+                if '[x]\nready' not in ok('console', 'first', *there, stdin='exit 0\n').replace('\r', ''):
+                    raise Failure('the console does not work over the line')
+                if '[x]\nready' not in ok('logs', 'first', *there).replace('\r', ''):
+                    raise Failure('the domain did not get its arguments')
+                ok('destroy', 'host-program', *there)
+                refused = place.run('list', '--host', 'serial:' + machine.line, env={'CORACLE_TOKEN': 'f' * 64})
+                if refused.status != 1 or 'token' not in refused.err:
+                    raise Failure('a wrong token is good', refused.text())
+                if HYPERVISOR_FAULT.search(machine.console()):
+                    raise Failure('the hypervisor itself is at fault')
+        return listed
+
+    return Test('system/host-media/' + firmware, function)
+
+
+def tokens(context):
+    """A token is made, printed or kept, and used again from its file; a bad one is refused."""
+    with Place(context) as place:
+        medium, token = os.path.join(place.path, 'disk.img'), os.path.join(place.path, 'key')
+        printed = place.run('pack', '-o', medium, '--autostart')
+        if printed.status != 0 or not re.fullmatch('[0-9a-f]{64}\n', printed.out):
+            raise Failure('no token is printed', printed.text())
+        first = place.run('pack', '-o', medium, '--autostart', '--token-file', token)
+        with open(token, encoding='ascii') as file:
+            kept = file.read()
+        second = place.run('pack', '-o', medium, '--autostart', '--token-file', token)
+        with open(token, encoding='ascii') as file:
+            same = file.read() == kept
+        if (first.status, second.status, first.out, second.out, same) != (0, 0, '', '', True):
+            raise Failure('the token is not kept', first.text() + second.text())
+        place.file('key', 'short\n')
+        bad = place.run('pack', '-o', medium, '--autostart', '--token-file', token)
+        if bad.status != 1 or 'expected a token' not in bad.err:
+            raise Failure('a bad token is taken', bad.text())
+        missing = place.run('pack', '-o', medium, '--autostart', '/nonexistent.cfg')
+        if missing.status != 1 or '/nonexistent.cfg' not in missing.err:
+            raise Failure('a missing configuration is taken', missing.text())
+    return ''
+
+
+def collect(_context):
+    return [packed(firmware) for firmware in FIRMWARE] + [Test('system/host-media/tokens', tokens)]
