@@ -5,7 +5,7 @@
  * and waits for its end, while the pump carries the console's bytes from the first on.
  *
  *   stdin, stdout <-> pump <-> console -----+
- *                     create, wait, destroy +--> relay's thread <--> COM2 <--> control domain
+ *                     create, wait, destroy +--> relay's thread <--> line <--> control domain
  *   stderr <- machine_log <----------------------------------------- COM1
  */
 #include "toolstack/cli/run.h"
@@ -173,14 +173,14 @@ static int judge(struct host_run *run, const struct machine_result *result, stru
 
 /* The tool's ends are [0], QEMU's are [1]. */
 struct lines {
-    int com1[2], com2[2], errors[2];
+    int com1[2], line[2], errors[2];
 };
 
 static bool open_lines(struct lines *lines, struct host_run *run)
 {
     const int type = SOCK_STREAM | SOCK_CLOEXEC;
 
-    if (socketpair(AF_UNIX, type, 0, lines->com1) == 0 && socketpair(AF_UNIX, type, 0, lines->com2) == 0 &&
+    if (socketpair(AF_UNIX, type, 0, lines->com1) == 0 && socketpair(AF_UNIX, type, 0, lines->line) == 0 &&
         socketpair(AF_UNIX, type, 0, lines->errors) == 0 && pipe2(run->promise, O_CLOEXEC) == 0)
         return true;
     report("cannot connect to QEMU: %s", strerror(errno));
@@ -188,12 +188,12 @@ static bool open_lines(struct lines *lines, struct host_run *run)
 }
 
 /* Starts the two threads beside the pump. False with a message. */
-static bool start_threads(struct host_run *run, int com2)
+static bool start_threads(struct host_run *run, int line)
 {
     int error;
 
     run->line.ends_silently = true;
-    if (serial_serve(&run->line, com2) != 0)
+    if (serial_serve(&run->line, line) != 0)
         return false;
     error = pthread_create(&run->thread, NULL, converse, run);
     if (error == 0)
@@ -206,12 +206,12 @@ static bool start_threads(struct host_run *run, int com2)
 /* Runs the pump while QEMU runs, with the threads beside it. False with a message. */
 static bool pump_machine(struct host_run *run, const struct lines *lines, struct machine_result *result)
 {
-    if (!start_threads(run, lines->com2[0]))
+    if (!start_threads(run, lines->line[0]))
         return false;
     result->started = true;
     pump_run(&run->pump, result);
     run->pump.stop = true;
-    shutdown(lines->com2[0], SHUT_RDWR);
+    shutdown(lines->line[0], SHUT_RDWR);
     join(run);
     serial_close(&run->line);
     if (run->console >= 0)
@@ -229,9 +229,9 @@ static void run_machine(struct host_run *run, enum machine_input input, struct m
     if (!open_lines(&lines, run))
         return;
     pump_block_signals(&before);
-    qemu = host_machine_start(&run->machine, lines.com1[1], lines.com2[1], lines.errors[1]);
+    qemu = host_machine_start(&run->machine, lines.com1[1], lines.line[1], lines.errors[1]);
     close(lines.com1[1]);
-    close(lines.com2[1]);
+    close(lines.line[1]);
     close(lines.errors[1]);
     run->pump.qemu = qemu;
     run->pump.com1 = run->promise[0];
@@ -246,7 +246,7 @@ static void run_machine(struct host_run *run, enum machine_input input, struct m
         kill(qemu, SIGKILL);
     close(run->promise[0]);
     close(lines.com1[0]);
-    close(lines.com2[0]);
+    close(lines.line[0]);
     close(lines.errors[0]);
     pump_restore_signals(&before);
 }

@@ -119,21 +119,21 @@ static bool open_pair(int ends[2])
 static bool begin(struct agent *agent, const struct agent_setup *setup)
 {
     int signals = open_signals();
-    int com1[2], com2[2], errors[2];
+    int com1[2], line[2], errors[2];
 
     agent->signals.ready = signal_ready;
     agent->com1.ready = com1_ready;
     agent->errors.ready = errors_ready;
-    if (signals < 0 || watches_open(&agent->watches) != 0 || !open_pair(com1) || !open_pair(com2) ||
+    if (signals < 0 || watches_open(&agent->watches) != 0 || !open_pair(com1) || !open_pair(line) ||
         !open_pair(errors))
         return false;
-    agent->qemu = host_machine_start(setup->machine, com1[1], com2[1], errors[1]);
+    agent->qemu = host_machine_start(setup->machine, com1[1], line[1], errors[1]);
     close(com1[1]);
-    close(com2[1]);
+    close(line[1]);
     close(errors[1]);
     if (agent->qemu < 0)
         return false;
-    agent->relay = relay_create(&agent->watches, com2[0], setup->listener, line_lost, agent);
+    agent->relay = relay_create(&agent->watches, line[0], setup->listener, line_lost, agent);
     return agent->relay != NULL && watch_add(&agent->watches, &agent->signals, signals, EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->com1, com1[0], EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->errors, errors[0], EPOLLIN) == 0;

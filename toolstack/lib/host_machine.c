@@ -92,9 +92,9 @@ static void add_boot(struct qemu_args *arguments, const struct host_machine *mac
     qemu_add_text(arguments, modules);
 }
 
-pid_t host_machine_start(const struct host_machine *machine, int com1, int com2, int errors)
+pid_t host_machine_start(const struct host_machine *machine, int com1, int line, int errors)
 {
-    const int keep[] = {machine->hypervisor_fd, machine->control_fd, machine->archive_fd, com1, com2, -1};
+    const int keep[] = {machine->hypervisor_fd, machine->control_fd, machine->archive_fd, com1, line, -1};
     struct qemu_args arguments = {0};
     pid_t qemu;
 
@@ -104,7 +104,7 @@ pid_t host_machine_start(const struct host_machine *machine, int com1, int com2,
     qemu_add(&arguments, "-m");
     qemu_add_number(&arguments, "", machine->memory / MIB, "M");
     qemu_add_serial(&arguments, 1, com1);
-    qemu_add_serial(&arguments, 2, com2);
+    qemu_add_console(&arguments, line);
     add_boot(&arguments, machine);
     qemu = process_start((const char *const *)arguments.argv, errors, keep);
     qemu_args_free(&arguments);

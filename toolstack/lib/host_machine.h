@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host in QEMU: the hypervisor, the control domain and its boot archive. COM1 carries what hypervisor and
- * control domain say, COM2 is the control domain's line to the tool (toolstack/link/mux.h).
+ * control domain say, a virtio console is the control domain's line to the tool (toolstack/link/mux.h).
  */
 #ifndef TOOLSTACK_LIB_HOST_MACHINE_H
 #define TOOLSTACK_LIB_HOST_MACHINE_H
@@ -37,9 +37,9 @@ int host_machine_open(struct host_machine *machine, const char *hypervisor, cons
 void host_machine_close(struct host_machine *machine);
 
 /*
- * Starts QEMU with the two serial lines on these sockets and what QEMU itself says on errors. Its process id,
+ * Starts QEMU with COM1 and the line on these sockets and what QEMU itself says on errors. Its process id,
  * or -1 with a message. The caller closes the three.
  */
-pid_t host_machine_start(const struct host_machine *machine, int com1, int com2, int errors);
+pid_t host_machine_start(const struct host_machine *machine, int com1, int line, int errors);
 
 #endif

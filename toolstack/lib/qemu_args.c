@@ -37,6 +37,19 @@ void qemu_add_serial(struct qemu_args *arguments, unsigned line, int fd)
     qemu_add_number(arguments, "chardev:com", line, "");
 }
 
+void qemu_add_console(struct qemu_args *arguments, int fd)
+{
+    struct text device = {0};
+
+    qemu_add(arguments, "-chardev");
+    text_format(&device, "socket,id=line,fd=%d", fd);
+    qemu_add_text(arguments, device);
+    qemu_add(arguments, "-device");
+    qemu_add(arguments, "virtio-serial-pci");
+    qemu_add(arguments, "-device");
+    qemu_add(arguments, "virtconsole,chardev=line");
+}
+
 void qemu_add_machine(struct qemu_args *arguments, const char *cpu, bool kvm)
 {
     static const char *const fixed[] = {

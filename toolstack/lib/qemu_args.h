@@ -28,6 +28,9 @@ void qemu_add_number(struct qemu_args *arguments, const char *before, uint64_t n
 /* Adds serial line number `line` (1, 2) on the socket fd. */
 void qemu_add_serial(struct qemu_args *arguments, unsigned line, int fd);
 
+/* Adds a virtio console on the socket fd. */
+void qemu_add_console(struct qemu_args *arguments, int fd);
+
 void qemu_args_free(struct qemu_args *arguments);
 
 #endif
