@@ -341,5 +341,5 @@ def crash_record(context):
 def collect(_context):
     return [Test('system/host/' + function.__name__.replace('_', '-'), function) for function in (
         start_and_stop, two_starts_at_once, crashes_leave_nothing, bad_machines, addresses_and_tokens, life_of_a_domain,
-        many_verbs_on_none, refusals, configurations, images, top, console, console_on_a_terminal,
+        many_verbs_on_none, refusals, configurations, images, autostart, top, console, console_on_a_terminal,
         crash_record)]
