@@ -72,7 +72,7 @@ static void on_event(uint32_t port, void *argument)
     count_up(&frames_due);
 }
 
-/* Frames ------------------------------------------------------------------------------------------------------- */
+/* Frames ------------------------------------------------------------------------------------------------ */
 
 /*
  * A connection's frames stay on one queue, so that they stay in order: by the last bytes of addresses and
@@ -136,7 +136,7 @@ static void move_frames(void)
     }
 }
 
-/* The store ----------------------------------------------------------------------------------------------------- */
+/* The store --------------------------------------------------------------------------------------------- */
 
 static void expect(struct netfront *front, bool expected)
 {

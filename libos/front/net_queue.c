@@ -202,7 +202,7 @@ unsigned net_queue_free(struct net_queue *queue)
     return lost;
 }
 
-/* Transmission ------------------------------------------------------------------------------------------------- */
+/* Transmission ------------------------------------------------------------------------------------------ */
 
 /* Adds up 16-bit words as they lie in memory; the ones' complement sum does not mind the byte order. */
 static uint32_t sum_words(const uint8_t *bytes, size_t size)
@@ -348,7 +348,7 @@ bool net_queue_sent(struct net_queue *queue)
     return true;
 }
 
-/* Reception ---------------------------------------------------------------------------------------------------- */
+/* Reception --------------------------------------------------------------------------------------------- */
 
 struct piece {
     unsigned slot, offset, size;

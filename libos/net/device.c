@@ -133,7 +133,7 @@ static void configure_v4(struct net_device *device, const struct net_addresses *
 
     if (text && !strcmp(text, "none"))
         return;
-    if (text && *text && strcmp(text, "dhcp")) {
+    if (text && *text && strcmp(text, "dhcp") != 0) {
         if (!parse_address(text, addresses->netmask, &ip, &mask) ||
             (addresses->gateway && !ip4addr_aton(addresses->gateway, &gateway))) {
             cor_log("network: ip=%s gateway=%s: expected an IPv4 address, such as 192.0.2.2/24; the "

@@ -54,13 +54,13 @@ sys_prot_t sys_arch_protect(void)
     return enabled;
 }
 
-void sys_arch_unprotect(sys_prot_t enabled)
+void sys_arch_unprotect(sys_prot_t pval)
 {
     if (--protect.depth == 0) {
         protect.owner = NULL;
         cor_spin_unlock(&protect.lock, false);
     }
-    cor_irq_restore(enabled);
+    cor_irq_restore(pval);
 }
 
 /* A lock of lwIP is one of the POSIX room's: no signal handler runs on the thread that holds it. */
@@ -166,7 +166,7 @@ static bool grow(struct net_mailbox *mbox)
     return true;
 }
 
-err_t sys_mbox_trypost(sys_mbox_t *mbox, void *message)
+err_t sys_mbox_trypost(sys_mbox_t *mbox, void *msg)
 {
     err_t err = ERR_OK;
 
@@ -174,32 +174,32 @@ err_t sys_mbox_trypost(sys_mbox_t *mbox, void *message)
     if (mbox->behind - mbox->first == mbox->size && !grow(mbox))
         err = ERR_MEM;
     else
-        mbox->ring[mbox->behind++ & (mbox->size - 1)] = message;
+        mbox->ring[mbox->behind++ & (mbox->size - 1)] = msg;
     posix_unlock(&mbox->lock);
     if (err == ERR_OK)
         cor_cond_signal(&mbox->filled);
     return err;
 }
 
-void sys_mbox_post(sys_mbox_t *mbox, void *message)
+void sys_mbox_post(sys_mbox_t *mbox, void *msg)
 {
-    while (sys_mbox_trypost(mbox, message) != ERR_OK)
+    while (sys_mbox_trypost(mbox, msg) != ERR_OK)
         cor_thread_sleep_until(cor_monotonic_ns() + 10 * NS_PER_MS); /* until somebody frees memory */
 }
 
-u32_t sys_arch_mbox_tryfetch(sys_mbox_t *mbox, void **message)
+u32_t sys_arch_mbox_tryfetch(sys_mbox_t *mbox, void **msg)
 {
     bool found;
 
     posix_lock(&mbox->lock);
     found = mbox->first != mbox->behind;
     if (found)
-        *message = mbox->ring[mbox->first++ & (mbox->size - 1)];
+        *msg = mbox->ring[mbox->first++ & (mbox->size - 1)];
     posix_unlock(&mbox->lock);
     return found ? 0 : SYS_MBOX_EMPTY;
 }
 
-u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **message, u32_t timeout)
+u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **msg, u32_t timeout)
 {
     uint64_t deadline = deadline_after(timeout);
     int err = 0;
@@ -207,7 +207,7 @@ u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **message, u32_t timeout)
     for (;;) {
         uint32_t seen = __atomic_load_n(&mbox->filled.sequence, __ATOMIC_ACQUIRE);
 
-        if (sys_arch_mbox_tryfetch(mbox, message) == 0)
+        if (sys_arch_mbox_tryfetch(mbox, msg) == 0)
             return 0;
         if (err == -ETIMEDOUT)
             return SYS_ARCH_TIMEOUT;
@@ -226,12 +226,11 @@ static void run_stack(void)
 }
 
 /* lwIP starts one thread, once: its own. */
-sys_thread_t sys_thread_new(const char *name, lwip_thread_fn run, void *argument, int stack_size,
-                            int priority)
+sys_thread_t sys_thread_new(const char *name, lwip_thread_fn thread, void *arg, int stacksize, int prio)
 {
-    (void)stack_size, (void)priority;
-    stack_thread.run = run;
-    stack_thread.argument = argument;
+    (void)stacksize, (void)prio;
+    stack_thread.run = thread;
+    stack_thread.argument = arg;
     if (posix_helper(name, run_stack))
         cor_panic("no memory for the network's thread");
     return NULL;

@@ -38,6 +38,7 @@ struct poll_watch {
 
 struct epoll {
     struct poll_watch *ready_first, *ready_last;
+    unsigned ready_count;
     struct poll_watch **by_fd; /* lists by descriptor number */
     int by_fd_size;
     bool inner, outer;         /* watched by an epoll; watches one */
@@ -55,6 +56,7 @@ static void ready_remove(struct poll_watch *watch)
     if (!watch->ready)
         return;
     watch->ready = false;
+    epoll->ready_count--;
     *(watch->ready_prev ? &watch->ready_prev->ready_next : &epoll->ready_first) = watch->ready_next;
     *(watch->ready_next ? &watch->ready_next->ready_prev : &epoll->ready_last) = watch->ready_prev;
 }
@@ -66,6 +68,7 @@ static void ready_append(struct poll_watch *watch)
     if (watch->ready)
         return;
     watch->ready = true;
+    epoll->ready_count++;
     watch->ready_next = NULL;
     watch->ready_prev = epoll->ready_last;
     *(epoll->ready_last ? &epoll->ready_last->ready_next : &epoll->ready_first) = watch;
@@ -106,7 +109,7 @@ static void notify(struct poll_source *source, short events)
 
 static void watch_put(struct poll_watch *watch)
 {
-    if (--watch->refs == 0)
+    if (--watch->refs == 0 && !watch->source_link)
         free(watch);
 }
 
@@ -326,30 +329,39 @@ static uint32_t ask(struct poll_watch *watch)
     return events;
 }
 
+/*
+ * Takes the first ready watch off the list and asks it; a level-triggered one that reports goes back to the
+ * list's end. Locked, but not all the time. The list is not empty.
+ */
+static uint32_t ask_first(struct epoll *epoll, epoll_data_t *data)
+{
+    struct poll_watch *watch = epoll->ready_first;
+    uint32_t now;
+
+    ready_remove(watch);
+    watch->refs++; /* it stays while the lock is away */
+    now = ask(watch);
+    *data = watch->data;
+    if (now && (watch->events & EPOLLONESHOT))
+        watch->events = 0;
+    else if (now && !(watch->events & EPOLLET))
+        ready_append(watch);
+    watch_put(watch);
+    return now;
+}
+
 /* Asks the watches that are ready at the start, each once; fills events with what to report. */
 static int collect(struct epoll *epoll, struct epoll_event *events, int count)
 {
-    struct poll_watch *last, *watch;
     int n = 0;
-    bool more = true;
 
     posix_lock(&watch_lock);
-    last = epoll->ready_last;
-    while (n < count && more && (watch = epoll->ready_first)) {
-        uint32_t now;
+    for (unsigned left = epoll->ready_count; left && n < count && epoll->ready_first; left--) {
+        epoll_data_t data;
+        uint32_t now = ask_first(epoll, &data);
 
-        more = watch != last;
-        ready_remove(watch);
-        watch->refs++; /* for this round */
-        now = ask(watch);
-        if (now) {
-            events[n++] = (struct epoll_event){.events = now, .data = watch->data};
-            if (watch->events & EPOLLONESHOT)
-                watch->events = 0;
-            else if (!(watch->events & EPOLLET))
-                ready_append(watch);
-        }
-        watch_put(watch);
+        if (now)
+            events[n++] = (struct epoll_event){.events = now, .data = data};
     }
     if (epoll->ready_first && epoll->waiters && n)
         cor_wake(&epoll->changed, 1); /* there is something for another thread */
@@ -357,28 +369,25 @@ static int collect(struct epoll *epoll, struct epoll_event *events, int count)
     return n;
 }
 
+/* An epoll that is watched itself: is there a watch with something to report? */
 static short epoll_poll(struct file *file)
 {
     struct epoll *epoll = file->state;
-    short result = 0;
-    int left = 0;
+    bool found = false;
 
     posix_lock(&watch_lock);
-    for (struct poll_watch *watch = epoll->ready_first; watch; watch = watch->ready_next)
-        left++;
-    while (left-- > 0 && epoll->ready_first && !result) {
+    for (unsigned left = epoll->ready_count; left && !found && epoll->ready_first; left--) {
         struct poll_watch *watch = epoll->ready_first;
 
-        watch->refs++;
         ready_remove(watch);
-        if (ask(watch)) {
-            result = POLLIN | POLLRDNORM;
+        watch->refs++;
+        found = ask(watch) != 0;
+        if (found)
             ready_append(watch);
-        }
         watch_put(watch);
     }
     posix_unlock(&watch_lock);
-    return result;
+    return found ? POLLIN | POLLRDNORM : 0;
 }
 
 static int wait_until(struct epoll *epoll, struct epoll_event *events, int count, uint64_t deadline)

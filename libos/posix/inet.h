@@ -118,6 +118,9 @@ extern const struct socket_ops inet_tcp_ops, inet_datagram_ops;
 
 /* inet_stream.c: operations of struct socket_ops. */
 size_t inet_tcp_readable(struct socket *socket);
+short inet_tcp_poll(struct socket *socket);
+/* A connected socket takes bytes, and more than a few. */
+bool inet_tcp_has_room(const struct inet_socket *s);
 ssize_t inet_tcp_send(struct socket *socket, const struct msghdr *message, int flags, bool nonblock);
 ssize_t inet_tcp_receive(struct socket *socket, struct msghdr *message, int flags, bool nonblock);
 /* Has lwIP announce room for n more bytes of the receive window. */

@@ -76,7 +76,7 @@ void inet_datagram_apply(struct inet_socket *s)
     struct udp_pcb *udp = s->udp;
     u8_t flags;
 
-    if (!udp)
+    if (!s->pcb || !udp) /* the same */
         return;
     /* The first fields (IP_PCB) are the same in both kinds. */
     flags = (u8_t)((options->reuse_address ? SOF_REUSEADDR : 0) | (options->broadcast ? SOF_BROADCAST : 0));

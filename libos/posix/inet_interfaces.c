@@ -84,15 +84,15 @@ struct if_nameindex *if_nameindex(void)
         count++;
     }
     list = calloc(1, (count + 1) * sizeof(*list) + count * IF_NAMESIZE);
-    names = (char *)(list + count + 1);
-    count = 0;
-    NETIF_FOREACH(netif)
-    {
-        if (!list)
-            break;
-        name_of(netif, names);
-        list[count++] = (struct if_nameindex){.if_index = netif_get_index(netif), .if_name = names};
-        names += IF_NAMESIZE;
+    if (list) {
+        names = (char *)(list + count + 1);
+        count = 0;
+        NETIF_FOREACH(netif)
+        {
+            name_of(netif, names);
+            list[count++] = (struct if_nameindex){.if_index = netif_get_index(netif), .if_name = names};
+            names += IF_NAMESIZE;
+        }
     }
     UNLOCK_TCPIP_CORE();
     if (!list)

@@ -40,7 +40,7 @@ static err_t join_or_leave(bool join, struct netif *netif, const ip_addr_t *grou
 static int change(struct inet_socket *s, bool join, unsigned index, const ip_addr_t *own, ip_addr_t *group)
 {
     struct netif *netif = find_interface(index, own);
-    struct membership **link, *found;
+    struct membership **link = &s->memberships, *found;
 
     if (!ip_addr_ismulticast(group))
         return -EINVAL;
@@ -48,11 +48,9 @@ static int change(struct inet_socket *s, bool join, unsigned index, const ip_add
         return -ENODEV;
     if (IP_IS_V6(group))
         ip6_addr_assign_zone(ip_2_ip6(group), IP6_MULTICAST, netif);
-    for (link = &s->memberships; *link; link = &(*link)->next) {
-        if ((*link)->interface == netif_get_index(netif) && ip_addr_cmp(&(*link)->group, group))
-            break;
-    }
-    found = *link;
+    while ((found = *link) &&
+           !(found->interface == netif_get_index(netif) && ip_addr_cmp(&found->group, group)))
+        link = &found->next;
     if (!join) {
         if (!found)
             return -EADDRNOTAVAIL;

@@ -10,7 +10,7 @@
 #include "libos/posix/inet.h"
 #include "libos/posix/thread.h"
 
-#define BUFFER_MOST  (1 << 30)
+#define BUFFER_MOST  (1 << 29)
 #define BUFFER_LEAST 2304 /* Linux's */
 #define KEEP_MOST    32767
 

@@ -6,6 +6,9 @@
 #include "libos/posix/inet.h"
 #include "libos/posix/thread.h"
 
+#define IN  (POLLIN | POLLRDNORM)
+#define OUT (POLLOUT | POLLWRNORM)
+
 /* Sending ----------------------------------------------------------------------------------------------- */
 
 /* 0 when the connection takes bytes, else why not. */
@@ -223,4 +226,48 @@ ssize_t inet_tcp_receive(struct socket *socket, struct msghdr *message, int flag
 size_t inet_tcp_readable(struct socket *socket)
 {
     return inet_of(socket)->received;
+}
+
+/* tcp_sndbuf() would cut the number to 16 bits. */
+bool inet_tcp_has_room(const struct inet_socket *s)
+{
+    return s->tcp->snd_buf >= TCP_SNDLOWAT && tcp_sndqueuelen(s->tcp) < TCP_SND_QUEUELEN / 2;
+}
+
+static short poll_locked(struct inet_socket *s)
+{
+    short events = s->error ? POLLERR : 0;
+
+    if (s->received || s->received_end || s->no_receive || (s->error && s->state == INET_IDLE))
+        events |= IN;
+    if (s->received_end || s->no_receive)
+        events |= POLLRDHUP;
+    switch (s->state) {
+    case INET_LISTENING:
+        return (short)(events | (s->queue ? IN : 0));
+    case INET_CONNECTING:
+        return events;
+    case INET_CONNECTED:
+        if (s->no_send || inet_tcp_has_room(s))
+            events |= OUT;
+        else
+            s->wants_room = true;
+        if (s->no_send && (s->received_end || s->no_receive))
+            events |= POLLHUP;
+        return events;
+    case INET_ENDED:
+        return (short)(events | IN | OUT | POLLHUP | POLLRDHUP);
+    default:
+        return (short)(events | OUT | POLLHUP);
+    }
+}
+
+short inet_tcp_poll(struct socket *socket)
+{
+    short events;
+
+    LOCK_TCPIP_CORE();
+    events = poll_locked(inet_of(socket));
+    UNLOCK_TCPIP_CORE();
+    return events;
 }

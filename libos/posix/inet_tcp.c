@@ -78,18 +78,12 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *p, er
     return ERR_OK;
 }
 
-/* tcp_sndbuf() would cut the number to 16 bits. */
-static bool has_room(const struct inet_socket *s)
-{
-    return s->tcp->snd_buf >= TCP_SNDLOWAT && tcp_sndqueuelen(s->tcp) < TCP_SND_QUEUELEN / 2;
-}
-
 static err_t on_sent(void *argument, struct tcp_pcb *pcb, u16_t n)
 {
     struct inet_socket *s = argument;
     (void)pcb, (void)n;
 
-    if (s->wants_room && has_room(s)) {
+    if (s->wants_room && inet_tcp_has_room(s)) {
         s->wants_room = false;
         socket_announce(&s->base, OUT);
     }
@@ -449,44 +443,6 @@ static int tcp_socket_connect(struct socket *socket, const struct sockaddr *addr
 
 /* State ------------------------------------------------------------------------------------------------- */
 
-static short poll_locked(struct inet_socket *s)
-{
-    short events = s->error ? POLLERR : 0;
-
-    if (s->received || s->received_end || s->no_receive || (s->error && s->state == INET_IDLE))
-        events |= IN;
-    if (s->received_end || s->no_receive)
-        events |= POLLRDHUP;
-    switch (s->state) {
-    case INET_LISTENING:
-        return (short)(events | (s->queue ? IN : 0));
-    case INET_CONNECTING:
-        return events;
-    case INET_CONNECTED:
-        if (s->no_send || has_room(s))
-            events |= OUT;
-        else
-            s->wants_room = true;
-        if (s->no_send && (s->received_end || s->no_receive))
-            events |= POLLHUP;
-        return events;
-    case INET_ENDED:
-        return (short)(events | IN | OUT | POLLHUP | POLLRDHUP);
-    default:
-        return (short)(events | OUT | POLLHUP);
-    }
-}
-
-static short tcp_socket_poll(struct socket *socket)
-{
-    short events;
-
-    LOCK_TCPIP_CORE();
-    events = poll_locked(inet_of(socket));
-    UNLOCK_TCPIP_CORE();
-    return events;
-}
-
 static int tcp_socket_name(struct socket *socket, bool peer, struct sockaddr_storage *address,
                            socklen_t *length)
 {
@@ -608,6 +564,6 @@ const struct socket_ops inet_tcp_ops = {
     .send = inet_tcp_send,
     .receive = inet_tcp_receive,
     .readable = inet_tcp_readable,
-    .poll = tcp_socket_poll,
+    .poll = inet_tcp_poll,
     .release = tcp_socket_release,
 };

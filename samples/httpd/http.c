@@ -77,7 +77,7 @@ enum http_range_kind http_range(const char *value, uint64_t size, struct http_ra
 {
     uint64_t first, last = UINT64_MAX;
 
-    if (!value || strncasecmp(value, "bytes=", 6))
+    if (!value || strncasecmp(value, "bytes=", 6) != 0)
         return HTTP_WHOLE;
     value += 6;
     if (*value == '-') { /* the last so many bytes */
@@ -187,7 +187,7 @@ bool http_parse_date(const char *text, time_t *when)
                !end) {
         return false; /* nor asctime's */
     }
-    while (month < 12 && strcmp(months[month], name))
+    while (month < 12 && strcmp(months[month], name) != 0)
         month++;
     if (text[end] || month == 12 || day < 1 || day > 31 || year < 1900 || hour < 0 || hour > 23 ||
         minute < 0 || minute > 59 || second < 0 || second > 60)

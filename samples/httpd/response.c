@@ -113,7 +113,7 @@ static enum http_range_kind part(const struct request *request, const struct ent
     const char *condition = request_field(request, FIELD_IF_RANGE);
     time_t date;
 
-    if (condition && strcmp(condition, entity->tag) &&
+    if (condition && strcmp(condition, entity->tag) != 0 &&
         !(http_parse_date(condition, &date) && date == entity->changed))
         return HTTP_WHOLE;
     return http_range(request_field(request, FIELD_RANGE), (uint64_t)entity->size, range);

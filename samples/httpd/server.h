@@ -21,7 +21,7 @@ struct server_options {
     }
 
 /* Listens; the port, or -1 with errno. Then serves for ever: returns only when epoll fails. */
-int server_listen(const struct server_options *options);
+int server_listen(const struct server_options *wanted);
 int server_run(void);
 
 #endif
