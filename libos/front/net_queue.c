@@ -134,8 +134,10 @@ int net_queue_make(struct net_queue *queue, uint16_t backend)
     memset(queue, 0, sizeof(*queue));
     queue->backend = backend;
     if (!slot_fill(queue, &tx, false) || !slot_fill(queue, &rx, false)) {
-        if (slot_empty(&tx))
-            page_put(tx.page);
+        void *page = slot_empty(&tx);
+
+        if (page)
+            page_put(page);
         return -ENOMEM;
     }
     memset(tx.page, 0, COR_PAGE_SIZE);

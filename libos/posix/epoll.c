@@ -49,16 +49,27 @@ struct epoll {
 
 static struct cor_mutex watch_lock;
 
-static void ready_remove(struct poll_watch *watch)
+/* Takes a watch that is ready off the list. */
+static void ready_take(struct poll_watch *watch)
 {
     struct epoll *epoll = watch->epoll;
 
-    if (!watch->ready)
-        return;
     watch->ready = false;
     epoll->ready_count--;
     *(watch->ready_prev ? &watch->ready_prev->ready_next : &epoll->ready_first) = watch->ready_next;
     *(watch->ready_next ? &watch->ready_next->ready_prev : &epoll->ready_last) = watch->ready_prev;
+}
+
+/* Takes the first one off a list that is not empty. */
+static struct poll_watch *ready_take_first(struct epoll *epoll)
+{
+    struct poll_watch *watch = epoll->ready_first;
+
+    epoll->ready_first = watch->ready_next;
+    *(watch->ready_next ? &watch->ready_next->ready_prev : &epoll->ready_last) = NULL;
+    epoll->ready_count--;
+    watch->ready = false;
+    return watch;
 }
 
 static void ready_append(struct poll_watch *watch)
@@ -125,7 +136,8 @@ static void watch_remove(struct poll_watch *watch)
     if (watch->source_next)
         watch->source_next->source_link = watch->source_link;
     watch->source_link = NULL;
-    ready_remove(watch);
+    if (watch->ready)
+        ready_take(watch);
     watch_put(watch);
 }
 
@@ -335,10 +347,9 @@ static uint32_t ask(struct poll_watch *watch)
  */
 static uint32_t ask_first(struct epoll *epoll, epoll_data_t *data)
 {
-    struct poll_watch *watch = epoll->ready_first;
+    struct poll_watch *watch = ready_take_first(epoll);
     uint32_t now;
 
-    ready_remove(watch);
     watch->refs++; /* it stays while the lock is away */
     now = ask(watch);
     *data = watch->data;
@@ -377,9 +388,8 @@ static short epoll_poll(struct file *file)
 
     posix_lock(&watch_lock);
     for (unsigned left = epoll->ready_count; left && !found && epoll->ready_first; left--) {
-        struct poll_watch *watch = epoll->ready_first;
+        struct poll_watch *watch = ready_take_first(epoll);
 
-        ready_remove(watch);
         watch->refs++;
         found = ask(watch) != 0;
         if (found)

@@ -86,11 +86,13 @@ void inet_datagram_apply(struct inet_socket *s)
     if (options->ttl >= 0)
         udp->ttl = (u8_t)options->ttl;
     if (is_raw(s)) {
-        raw_set_multicast_ttl(s->raw, (u8_t)(options->multicast_ttl >= 0 ? options->multicast_ttl : 1));
+        struct raw_pcb *raw = (struct raw_pcb *)s->pcb;
+
+        raw_set_multicast_ttl(raw, (u8_t)(options->multicast_ttl >= 0 ? options->multicast_ttl : 1));
         if (options->multicast_loop)
-            raw_set_flags(s->raw, RAW_FLAGS_MULTICAST_LOOP);
+            raw_set_flags(raw, RAW_FLAGS_MULTICAST_LOOP);
         else
-            raw_clear_flags(s->raw, RAW_FLAGS_MULTICAST_LOOP);
+            raw_clear_flags(raw, RAW_FLAGS_MULTICAST_LOOP);
         return;
     }
     udp_set_multicast_ttl(udp, (u8_t)(options->multicast_ttl >= 0 ? options->multicast_ttl : 1));

@@ -144,7 +144,7 @@ static void consume(struct inet_socket *s, size_t n)
 {
     s->received -= n;
     inet_tcp_open_window(s, n);
-    while (n) {
+    while (n && s->first) {
         struct pbuf *p = s->first;
 
         if (n < p->len) {

@@ -158,6 +158,26 @@ static void test_events(void **state)
     assert_int_equal(events, before + 2);
 }
 
+static void test_no_memory_at_the_start(void **state)
+{
+    struct net_queue other;
+
+    (void)state;
+    net_pages_trim();
+    pages_left = 0;
+    assert_int_equal(net_queue_make(&other, 7), -ENOMEM);
+    pages_left = 100000;
+    for (cor_gref gref = 8; gref < GRANTS; gref++) { /* no grant for the second ring */
+        if (!grants[gref].page && gref != GRANTS - 1)
+            grants[gref].page = (uint8_t *)grants;
+    }
+    assert_int_equal(net_queue_make(&other, 7), -ENOMEM);
+    for (cor_gref gref = 8; gref < GRANTS; gref++) {
+        if (grants[gref].page == (uint8_t *)grants)
+            grants[gref].page = NULL;
+    }
+}
+
 static void test_no_memory_to_transmit(void **state)
 {
     uint8_t bytes[100] = {0};
@@ -475,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_checksum, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_at_the_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_to_transmit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_receive, setup, teardown),
         cmocka_unit_test_setup_teardown(test_receive_large, setup, teardown),
