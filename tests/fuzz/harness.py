@@ -75,7 +75,8 @@ def fuzz(context, seed, calls, cpus=1, cpu='qemu64', reckless=0, seconds=15):
     words = 'fuzz seed=%d calls=%d reckless=%d' % (seed, calls, reckless)
     process = subprocess.Popen(
         ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', cpu, '-smp', str(cpus), '-m', '256', '-display', 'none',
-         '-serial', 'stdio', '-monitor', 'none', '-nic', 'none', '-no-reboot', '-kernel',
+         '-serial', 'stdio', '-monitor', 'none', '-nic', 'none', '-no-reboot', '-device', 'edu',
+         '-device', 'virtio-rng-pci', '-kernel',
          hypervisor_file(context, 'coracle'), '-append',
          'com1=115200,8n1 console=com1 dom0_mem=16M noreboot dom0_max_vcpus=8',
          '-initrd', '%s %s' % (product(context, GUEST), words)],

@@ -41,6 +41,8 @@ MACHINES = {
                           card='virtio-net-pci-non-transitional', card_driver='virtio-net', qemu=['-M', 'q35']),
     'virtio-line': dict(disk='virtio-blk-pci,vectors=0', disk_driver='virtio-blk',
                         card='virtio-net-pci,vectors=0,disable-modern=on', card_driver='virtio-net', cpus=2),
+    'virtio-shared': dict(disk='virtio-blk-pci,vectors=0,addr=5', disk_driver='virtio-blk',
+                          card='e1000,addr=9', card_driver='e1000', shared=True),
     'virtio-small': dict(disk='virtio-blk-pci,queue-size=8,logical_block_size=4096,physical_block_size=4096',
                          disk_driver='virtio-blk', cpu='Opteron_G1'),
     'e1000': dict(card='e1000', card_driver='e1000', disk='virtio-blk-pci,vectors=0', disk_driver='virtio-blk'),
@@ -93,6 +95,8 @@ def machine(name, keys):
         for kind in ('disk', 'card'):
             if kind in keys and not re.search(r'^# %s \w+ \(%s\)' % (kind, keys[kind + '_driver']), output.text, re.MULTILINE):
                 raise Failure('no %s was found' % kind, output.text)
+        if 'shared' in keys and len(set(re.findall(r'^# line (\d+)$', output.text, re.MULTILINE))) != 1:
+            raise Failure('the devices do not share a line', output.text)
         if 'disk' in keys:
             half = DISK // 2 // PIECE * PIECE
             with open(path, 'rb') as file:

@@ -16,7 +16,6 @@
 #include "toolstack/device/dma.h"
 
 #define NETDEV_NAME         16
-#define NETDEV_FRAME_MAX    1518u /* bytes of a frame without segmentation, with a VLAN's tag, without FCS */
 #define NETDEV_TIMEOUT      10000000000ull /* ns that a card may have no room before it has failed */
 #define NETDEV_SEGMENTS_MAX 20u /* of a packet to send: 64 KiB in pages, with a header of its own */
 

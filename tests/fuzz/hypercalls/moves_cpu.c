@@ -91,6 +91,41 @@ static void events(struct fuzzer *f)
     }
 }
 
+/* Physical interrupts and devices: numbers that are there (harness.py adds devices), or nearly. */
+static void pirqs(struct fuzzer *f)
+{
+    static const unsigned commands[] = {PHYSDEVOP_map_pirq,         PHYSDEVOP_map_pirq,
+                                        PHYSDEVOP_unmap_pirq,       PHYSDEVOP_eoi,
+                                        PHYSDEVOP_setup_gsi,        PHYSDEVOP_get_free_pirq,
+                                        PHYSDEVOP_pci_device_add,   PHYSDEVOP_restore_msi_ext,
+                                        PHYSDEVOP_apic_read,        PHYSDEVOP_pci_device_remove,
+                                        PHYSDEVOP_irq_status_query, PHYSDEVOP_prepare_msix,
+                                        PHYSDEVOP_pirq_eoi_gmfn_v2};
+
+    for (unsigned n = 1 + below(f, 8); n > 0; n--) {
+        unsigned command = commands[below(f, ARRAY_SIZE(commands))];
+        struct physdev_map_pirq *map = (void *)f->scratch;
+        uint32_t *word = (void *)f->scratch;
+
+        for (unsigned i = 0; i < 8; i++) {
+            word[i] = below(f, 8) ? below(f, 30) : (uint32_t)number(f);
+        }
+        if (command == PHYSDEVOP_map_pirq || command == PHYSDEVOP_unmap_pirq) {
+            map->domid = DOMID_SELF;
+            map->index = below(f, 2) ? -1 : map->index;
+            map->pirq = below(f, 2) ? -1 : map->pirq;
+            map->devfn = (int)below(f, 6) << 3;
+            map->entry_nr = (int)below(f, 4);
+            map->table_base = below(f, 2);
+        } else if (command == PHYSDEVOP_pci_device_add) {
+            word[0] = below(f, 6) << 27; /* segment and bus 0 */
+        } else if (command == PHYSDEVOP_pirq_eoi_gmfn_v2) {
+            f->scratch[0] = any_mfn(f);
+        }
+        call(f, __HYPERVISOR_physdev_op, command, (unsigned long)word, 0, 0, 0);
+    }
+}
+
 /* What the two share: any bit of the shared page may change at any time. */
 static void shared_page(struct fuzzer *f)
 {
@@ -344,6 +379,7 @@ static void timers(struct fuzzer *f)
     cpu_start(f);
 }
 
-const move_fn cpu_moves[] = {events, events,   events,          shared_page, odd_context, vcpu_calls, areas,
-                             poll,   handlers, debug_registers, kernel_code, user_code,   user_code,  timers};
+const move_fn cpu_moves[] = {pirqs,           events,      events,    events,    shared_page,
+                             odd_context,     vcpu_calls,  areas,     poll,      handlers,
+                             debug_registers, kernel_code, user_code, user_code, timers};
 const unsigned nr_cpu_moves = ARRAY_SIZE(cpu_moves);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "toolstack/device/device.h"
+#include "toolstack/device/pci.h"
 
 static unsigned passed, failed;
 
@@ -28,6 +29,15 @@ bool wait_for(const volatile bool *flag, unsigned seconds)
     return *flag;
 }
 
+/* The line of a network card or a virtio device. */
+static void tell_line(const struct pci_device *d, void *unused)
+{
+    (void)unused;
+    if (d->class >> 16 == 2 || d->vendor == 0x1af4) {
+        printf("# line %u\n", d->line);
+    }
+}
+
 /* argv[1]: what the disks are like, see test_disk(). */
 int main(int argc, char **argv)
 {
@@ -36,6 +46,7 @@ int main(int argc, char **argv)
 
     check(found >= 0, "device_init");
     printf("# %d devices\n", found);
+    pci_scan(tell_line, NULL);
     for (struct blkdev *dev = blkdev_first(); dev; dev = dev->next) {
         test_disk(dev, how);
     }
