@@ -17,6 +17,7 @@
 #include "coracle/sync.h"
 #include "libos/core/cpu.h"
 #include "libos/core/frames.h"
+#include "libos/xen/events.h"
 #include "pvboot/hypercall.h"
 
 #define INPUT_SIZE 2048u /* a power of two */
@@ -60,6 +61,49 @@ static size_t ring_put(struct xencons_interface *ring, const char *data, size_t 
     return count;
 }
 
+static void input_event(uint32_t port, void *argument);
+
+/*
+ * Sleeps until the other end sends an event, unless the ring has changed meanwhile: has(ring) is asked again
+ * between clearing the pending bit and falling asleep. Any context; deadline: monotonic nanoseconds, 0 for
+ * none. Events stay masked, or a handler would take the one that is waited for; what it may have said about
+ * input is looked at here.
+ */
+static void ring_wait(bool (*has)(const struct xencons_interface *ring), uint64_t deadline)
+{
+    unsigned long *word, bit = 1ul << console.port % 64;
+    evtchn_port_t ports[1] = {console.port};
+    struct sched_poll poll = {.nr_ports = 1, .timeout = deadline};
+    bool enabled;
+
+    if (!cor_shared_info) { /* the first moments of the start */
+        hypercall_sched_op(SCHEDOP_yield, NULL);
+        return;
+    }
+    word = &cor_shared_info->evtchn_pending[console.port / 64];
+    enabled = cor_irq_save();
+    set_xen_guest_handle(poll.ports, ports);
+    if (!(__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit) && !has(console.ring)) {
+        hypercall_sched_op(SCHEDOP_poll, &poll);
+        __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
+    }
+    if (console.listening) {
+        input_event(console.port, NULL);
+    }
+    cor_irq_restore(enabled);
+}
+
+/* Is there room in the output ring, and has the other end taken all? Broken indices are neither. */
+static bool has_room(const struct xencons_interface *ring)
+{
+    return ring->out_prod - __atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) < sizeof(ring->out);
+}
+
+static bool is_drained(const struct xencons_interface *ring)
+{
+    return ring->out_prod == __atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE);
+}
+
 static void ring_write(const char *data, size_t length)
 {
     while (length) {
@@ -69,9 +113,11 @@ static void ring_write(const char *data, size_t length)
         cor_spin_unlock(&console.lock, enabled);
         data += count;
         length -= count;
-        cor_event_send(console.port);
-        if (length && !count) {
-            hypercall_sched_op(SCHEDOP_yield, NULL);
+        if (count) {
+            cor_event_send(console.port);
+        }
+        if (length) {
+            ring_wait(has_room, 0);
         }
     }
 }
@@ -87,17 +133,14 @@ void cor_console_write(const void *data, size_t length)
 
 void cor_console_drain(void)
 {
-    struct xencons_interface *ring = console.ring;
     uint64_t limit;
 
-    if (!ring) {
+    if (!console.ring) {
         return;
     }
     limit = cor_monotonic_ns() + 1000000000;
-    while (__atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) != ring->out_prod &&
-           cor_monotonic_ns() < limit) {
-        cor_event_send(console.port);
-        hypercall_sched_op(SCHEDOP_yield, NULL);
+    while (!is_drained(console.ring) && cor_monotonic_ns() < limit) {
+        ring_wait(is_drained, limit);
     }
 }
 
@@ -117,7 +160,7 @@ static size_t fetch(char *to, size_t room)
     cons = ring->in_cons;
     prod = __atomic_load_n(&ring->in_prod, __ATOMIC_ACQUIRE);
     if (prod - cons > sizeof(ring->in)) {
-        return 0;
+        return 0; /* the other end broke its index */
     }
     for (count = 0; count < room && cons != prod; count++, cons++) {
         to[count] = ring->in[MASK_XENCONS_IDX(cons, ring->in)];

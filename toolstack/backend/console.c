@@ -20,10 +20,9 @@ struct console {
     struct console_attachment *cursor; /* the next one to be called, while they are */
     struct console_log log;
 
-    int64_t credit;       /* bytes that may be moved before the rate counts; a turn may leave it below 0 */
-    uint64_t credit_when; /* up to when credit has been given */
-    bool masked;          /* no credit: waits for the timer */
-    struct loop_timer timer;
+    int64_t credit;          /* bytes that may be moved before the rate counts; a turn may leave it below 0 */
+    uint64_t credit_when;    /* up to when credit has been given */
+    struct loop_timer timer; /* the port is held without credit: when there is some again */
 };
 
 /* ------------------------------------------------------------------ callbacks */
@@ -75,8 +74,7 @@ static void credit_earn(struct console *console)
 /* Goes without the domain's events until there is credit for a good number of turns again. */
 static void wait_for_credit(struct console *console)
 {
-    console->masked = true;
-    cor_event_mask(console->port.port);
+    loop_port_hold(&console->port);
     loop_timer_set(&console->timer,
                    console->credit_when + (CONSOLE_CREDIT / 16) * NS_PER_SECOND / CONSOLE_RATE);
 }
@@ -101,7 +99,7 @@ static void turn(struct loop_task *task)
     struct console *console = (struct console *)task;
     size_t count, cost;
 
-    if (!console->ring || console->masked) {
+    if (!console->ring || console->port.held) {
         return;
     }
     credit_earn(console);
@@ -124,10 +122,8 @@ static void timer_turn(struct loop_task *task)
     struct console *console = (struct console *)((char *)task - offsetof(struct console, timer) -
                                                  offsetof(struct loop_timer, task));
 
-    if (console->masked) {
-        console->masked = false;
-        cor_event_unmask(console->port.port);
-        loop_post(&console->port.task);
+    if (console->port.held) {
+        loop_port_release(&console->port);
     }
 }
 
@@ -165,7 +161,6 @@ void console_disconnect(struct console *console)
     (void)take_output(console);
     loop_timer_stop(&console->timer);
     loop_port_close(&console->port);
-    console->masked = false;
     console->ring = NULL;
     tell_readable(console);
 }

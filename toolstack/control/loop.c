@@ -71,7 +71,7 @@ static void port_event(uint32_t number, void *argument)
 {
     struct loop_port *port = argument;
 
-    (void)number;
+    cor_event_mask(number);
     loop_post(&port->task);
 }
 
@@ -82,28 +82,55 @@ static int keep(struct loop_port *port, int result)
         return result;
     }
     port->port = (uint32_t)result;
+    port->held = false;
     return 0;
+}
+
+/* Before the task runs: what comes from here on is another run. */
+static void port_open(const struct loop_port *port)
+{
+    if (port->port && !port->held) {
+        cor_event_unmask(port->port);
+    }
+}
+
+void loop_port_hold(struct loop_port *port)
+{
+    port->held = true;
+    cor_event_mask(port->port);
+}
+
+void loop_port_release(struct loop_port *port)
+{
+    port->held = false;
+    loop_post(&port->task);
 }
 
 int loop_port_attach(struct loop_port *port, uint32_t number)
 {
-    int error = cor_event_attach(number, port_event, port);
+    int error;
+
+    port->task.is_port = true;
+    error = cor_event_attach(number, port_event, port);
 
     return keep(port, error ? error : (int)number);
 }
 
 int loop_port_bind(struct loop_port *port, uint16_t domain, uint32_t remote_port)
 {
+    port->task.is_port = true;
     return keep(port, cor_event_bind_interdomain(domain, remote_port, port_event, port));
 }
 
 int loop_port_bind_virq(struct loop_port *port, uint32_t virq)
 {
+    port->task.is_port = true;
     return keep(port, cor_event_bind_virq(virq, port_event, port));
 }
 
 int loop_port_alloc(struct loop_port *port, uint16_t domain)
 {
+    port->task.is_port = true;
     return keep(port, cor_event_alloc_unbound(domain, port_event, port));
 }
 
@@ -159,6 +186,9 @@ bool loop_turn(uint64_t deadline)
         struct loop_task *task = take();
 
         if (task) {
+            if (task->is_port) {
+                port_open((const struct loop_port *)task);
+            }
             task->run(task);
             return true;
         }
@@ -174,3 +204,5 @@ noreturn void loop_run(void)
         (void)loop_turn(COR_FOREVER);
     }
 }
+
+_Static_assert(offsetof(struct loop_port, task) == 0, "loop_turn() finds a port by its task");

@@ -24,6 +24,7 @@ struct loop_task {
     void (*run)(struct loop_task *task); /* set by the caller */
     struct loop_task *next, *prev;       /* in the queue */
     bool queued;
+    bool is_port; /* it is that of a struct loop_port */
 };
 
 /* Queues task at the end; nothing if it is queued already. Any context, interrupt handlers included. */
@@ -32,10 +33,15 @@ void loop_post(struct loop_task *task);
 /* Takes task out of the queue, if it is there. Any context. */
 void loop_cancel(struct loop_task *task);
 
-/* An event channel: each event posts the task (several events before it runs are one run). */
+/*
+ * An event channel: an event posts the task and masks the port, which is open again when the task runs;
+ * whatever comes meanwhile is one more run. So somebody who sends events as fast as he can costs one
+ * interrupt and one turn among the others' turns.
+ */
 struct loop_port {
     struct loop_task task; /* task.run set by the caller */
     uint32_t port;         /* 0: not attached */
+    bool held;
 };
 
 /* Attaches an existing port and unmasks it. 0 or a negative errno (coracle/event.h). */
@@ -47,6 +53,11 @@ int loop_port_attach(struct loop_port *port, uint32_t number);
 int loop_port_bind(struct loop_port *port, uint16_t domain, uint32_t remote_port);
 int loop_port_bind_virq(struct loop_port *port, uint32_t virq);
 int loop_port_alloc(struct loop_port *port, uint16_t domain);
+/*
+ * Hears no event until the port is released; what came meanwhile posts the task then, as release itself does.
+ */
+void loop_port_hold(struct loop_port *port);
+void loop_port_release(struct loop_port *port);
 /* Closes the port and forgets a queued run. Nothing if it is not attached. */
 void loop_port_close(struct loop_port *port);
 

@@ -10,14 +10,10 @@
 #include <stdint.h>
 
 /*
- * Writes all bytes. Any context, interrupts included; a full ring is waited for by yielding. Writes of one
- * call are not torn apart by another vCPU's.
+ * Writes all bytes. Any context, interrupts included; while the ring is full the vCPU sleeps until the other
+ * end has made room.
  */
 void cor_console_write(const void *data, size_t length);
-
-/* Waits until the other end has taken all that was written (a ring; nothing to do else), but not longer than
- * a second. Any context. */
-void cor_console_drain(void);
 
 /*
  * Waits until the other end has taken all that was written (only a ring has that delay), but not longer than
