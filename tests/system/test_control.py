@@ -14,12 +14,13 @@ IMAGE = 'tests/system/control_scenarios.elf'
 
 # Scenarios of one boot, and the machine that they need.
 BOOTS = {
-    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve', 'destroy',
-                            'crash', 'autostart'],
+    'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve',
+                            'destroy', 'crash', 'autostart'],
                  ram=256, memory='64M'),
     'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4,
                        timeout=280),
-    'consoles': dict(scenarios=['flood', 'readers'], ram=256, memory='64M'),
+    'consoles': dict(scenarios=['flood', 'readers', 'storms'], ram=256, memory='64M'),
+    'storms/2cpus': dict(scenarios=['flood', 'storms'], ram=256, memory='64M', cpus=2, timeout=280),
     'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
     'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
@@ -93,8 +94,9 @@ def scenarios(name, keys):
         if name == 'linux':
             initramfs(context)
         output = boot(context, 'coracle', product(context, IMAGE), ' '.join(keys['scenarios']),
-                      modules=[archive(context, name, keys.get('images', {}))], ram=keys['ram'], memory=keys['memory'],
-                      cpus=keys.get('cpus', 1), timeout=keys.get('timeout', 200))
+                      modules=[archive(context, name, keys.get('images', {}))],
+                      ram=keys['ram'], memory=keys['memory'], cpus=keys.get('cpus', 1),
+                      timeout=keys.get('timeout', 200))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
         if output.ended != 'exit':

@@ -5,6 +5,45 @@
 #include <string.h>
 #include "coracle/clock.h"
 
+/* The domain answers, again and again. */
+static void answers(const char *name)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        char text[32], answer[64];
+
+        snprintf(text, sizeof(text), "are you there %u\n", i);
+        snprintf(answer, sizeof(answer), "heard %s", text);
+        type(name, text);
+        CHECK(wait_output(name, answer, 60));
+    }
+}
+
+/*
+ * While domains send events to the control domain as fast as they can, another one answers, and domains come
+ * and go.
+ */
+void scenario_storms(void)
+{
+    struct domain_config storms[] = {simple("storm1", "answer", 4096, "-- storm"),
+                                     simple("storm2", "answer", 4096, "-- storm")},
+                         quiet = simple("quiet", "answer", 4096, NULL),
+                         more = simple("more", "answer", 4096, NULL);
+
+    if (!create(&storms[0]) || !create(&storms[1]) || !create(&quiet) ||
+        !CHECK(wait_output("storm1", "storm begins", 60)) ||
+        !CHECK(wait_output("storm2", "storm begins", 60))) {
+        return;
+    }
+    answers("quiet");
+    if (create(&more)) {
+        CHECK(wait_output("more", "main ", 60));
+        destroy("more");
+    }
+    destroy("storm1");
+    destroy("storm2");
+    destroy("quiet");
+}
+
 /* While one domain floods its console, another answers, and its log keeps its bound. */
 void scenario_flood(void)
 {
@@ -16,14 +55,7 @@ void scenario_flood(void)
     if (!create(&flood) || !create(&quiet) || !CHECK(wait_output("flood", "flood 1000,", 60))) {
         return;
     }
-    for (unsigned i = 0; i < 20; i++) {
-        char text[32], answer[64];
-
-        snprintf(text, sizeof(text), "are you there %u\n", i);
-        snprintf(answer, sizeof(answer), "heard %s", text);
-        type("quiet", text);
-        CHECK(wait_output("quiet", answer, 60));
-    }
+    answers("quiet");
     log = console_log(domain_console("flood"));
     CHECK(log->end - log->start <= CONSOLE_LOG_MAX && log->size <= CONSOLE_LOG_MAX);
     begin = cor_monotonic_ns();

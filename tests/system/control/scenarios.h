@@ -23,6 +23,7 @@ void scenario_crowd(void);
 void scenario_cost(void);
 
 /* neighbours.c */
+void scenario_storms(void);
 void scenario_flood(void);
 void scenario_readers(void);
 

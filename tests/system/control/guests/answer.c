@@ -49,6 +49,11 @@ static void obey(const char *order)
         for (unsigned long i = 0;; i++) {
             printf("flood %lu, and more of what nobody wants to read\n", i);
         }
+    } else if (!strcmp(order, "storm")) {
+        printf("storm begins\n");
+        for (struct evtchn_send send = {.port = 1};; send.port = send.port % 4 + 1) {
+            hypercall_event_channel_op(EVTCHNOP_send, &send); /* those that lead to others are among them */
+        }
     } else {
         printf("heard %s\n", order);
     }
