@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Drivers of the control domain (toolstack/device), each with QEMU's model of its device, by an image that uses what it finds
-as a backend would (tests/system/device). The disks' contents are looked at afterwards."""
+as a backend would (tests/system/device); some also on stock Xen. The disks' contents are looked at afterwards."""
 import os
 import re
 import struct
 
 from runner.core import Failure, Test
-from runner.machine import HYPERVISOR_FAULT, boot
+from runner.machine import DOMAIN_END, HYPERVISOR_FAULT, boot
 from runner.tool import product
 
 DISK = 4 << 20
@@ -43,6 +43,9 @@ MACHINES = {
                         card='virtio-net-pci,vectors=0,disable-modern=on', card_driver='virtio-net', cpus=2),
     'virtio-shared': dict(disk='virtio-blk-pci,vectors=0,addr=5', disk_driver='virtio-blk',
                           card='e1000,addr=9', card_driver='e1000', shared=True),
+    'xen-virtio': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', card='virtio-net-pci', card_driver='virtio-net',
+                       on='xen'),
+    'xen-lines': dict(disk='ide-hd,bus=ide.0', disk_driver='ide', card='e1000', card_driver='e1000', on='xen'),
     'virtio-small': dict(disk='virtio-blk-pci,queue-size=8,logical_block_size=4096,physical_block_size=4096',
                          disk_driver='virtio-blk', cpu='Opteron_G1'),
     'e1000': dict(card='e1000', card_driver='e1000', disk='virtio-blk-pci,vectors=0', disk_driver='virtio-blk'),
@@ -89,8 +92,10 @@ def machine(name, keys):
             qemu += disk_options(path, keys['disk'], keys.get('drive', ''), keys.get('args', ''))
         if 'card' in keys:
             qemu += NIC + ['-device', keys['card'] + ',netdev=net']
-        output = boot(context, 'coracle', product(context, 'tests/system/devices.elf'), '-- ' + keys.get('args', ''),
-                      cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'), memory='128M', qemu=qemu, timeout=100)
+        on = keys.get('on', 'coracle')
+        output = boot(context, on, product(context, 'tests/system/devices.elf'), '-- ' + keys.get('args', ''),
+                      cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'), memory='128M', qemu=qemu, timeout=100,
+                      ram=512 if on == 'xen' else 256, until=DOMAIN_END[on]['poweroff'])
         judge(output)
         for kind in ('disk', 'card'):
             if kind in keys and not re.search(r'^# %s \w+ \(%s\)' % (kind, keys[kind + '_driver']), output.text, re.MULTILINE):

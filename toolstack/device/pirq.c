@@ -40,7 +40,10 @@ static int unmap(int number)
     return (int)hypercall_physdev_op(PHYSDEVOP_unmap_pirq, &op);
 }
 
-/* The line's port and mapping go; itself, too, unless its handlers are running. */
+/*
+ * The line's port goes, and itself, unless its handlers are running. The GSI stays mapped: stock Xen takes the
+ * right to it away with the mapping.
+ */
 static void line_end(struct pirq_line *line)
 {
     struct pirq_line **at = &lines;
@@ -53,7 +56,6 @@ static void line_end(struct pirq_line *line)
     }
     *at = line->next;
     loop_port_close(&line->port);
-    (void)unmap(line->gsi);
     free(line);
 }
 
@@ -98,7 +100,7 @@ static int open_port(struct physdev_map_pirq *op, struct loop_port *port)
             (void)hypercall_event_channel_op(EVTCHNOP_close, &close);
         }
     }
-    if (error) {
+    if (error && op->type != MAP_PIRQ_TYPE_GSI) {
         (void)unmap(op->pirq);
     }
     return error;
