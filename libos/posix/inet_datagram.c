@@ -184,6 +184,7 @@ static int connect_locked(struct inet_socket *s, const ip_addr_t *ip, uint16_t p
     if (is_raw(s)) {
         err = raw_connect(s->raw, ip);
     } else {
+        inet_watch_unreachable(on_udp);
         err = udp_connect(s->udp, ip, port);
         if (err == ERR_OK && ip_addr_isany(&s->udp->local_ip)) {
             struct netif *netif = ip_route(&s->udp->local_ip, ip); /* the name that getsockname gives now */

@@ -75,6 +75,29 @@ static void test_datagrams(void)
     close(b);
 }
 
+/* A connected socket hears that nobody listens. */
+static void test_refused(void)
+{
+    struct sockaddr_in to = at("127.0.0.1", 5999);
+    struct sockaddr_in6 to6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(5999), .sin6_addr = in6addr_loopback};
+    int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET6, SOCK_DGRAM, 0), error = 0;
+    struct pollfd poll_fd = {.fd = b, .events = POLLIN};
+    socklen_t length = sizeof(error);
+    char byte;
+
+    check(connect(a, (struct sockaddr *)&to, sizeof(to)) == 0 && send(a, "x", 1, 0) == 1,
+          "send to a closed port");
+    check_errno(recv(a, &byte, 1, 0), ECONNREFUSED, "refused");
+    check_errno(recv(a, &byte, 1, MSG_DONTWAIT), EAGAIN, "told once");
+    check(connect(b, (struct sockaddr *)&to6, sizeof(to6)) == 0 && send(b, "x", 1, 0) == 1,
+          "the same with IPv6");
+    check(poll(&poll_fd, 1, 2000) == 1 && (poll_fd.revents & POLLERR), "POLLERR");
+    check(getsockopt(b, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == ECONNREFUSED, "SO_ERROR");
+    close(a);
+    close(b);
+}
+
 static void test_large(void)
 {
     static char block[65508], copy[65508];
@@ -283,6 +306,7 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     test_pairs();
     test_datagrams();
+    test_refused();
     test_large();
     test_packet_info();
     test_ipv6();
