@@ -138,9 +138,11 @@ typedef struct {
     {                                                                                                        \
         0                                                                                                    \
     }
+
 #define atomic_flag_test_and_set_explicit(flag, order) __atomic_test_and_set(&(flag)->__set, (order))
 #define atomic_flag_clear_explicit(flag, order)        __atomic_clear(&(flag)->__set, (order))
-#define atomic_flag_test_and_set(flag)                 atomic_flag_test_and_set_explicit(flag, memory_order_seq_cst)
-#define atomic_flag_clear(flag)                        atomic_flag_clear_explicit(flag, memory_order_seq_cst)
+
+#define atomic_flag_test_and_set(flag) atomic_flag_test_and_set_explicit(flag, memory_order_seq_cst)
+#define atomic_flag_clear(flag)        atomic_flag_clear_explicit(flag, memory_order_seq_cst)
 
 #endif

@@ -135,7 +135,10 @@ void inet_datagram_apply(struct inet_socket *s);
 int inet_get_option(struct socket *socket, int level, int name, void *value, socklen_t *length);
 int inet_set_option(struct socket *socket, int level, int name, const void *value, socklen_t length);
 
-/* inet_unreachable.c: from now on connected UDP sockets, whose pcbs have this function, hear of ICMP errors. */
+/*
+ * inet_unreachable.c: from now on connected UDP sockets, whose pcbs have this function, hear of ICMP
+ * errors.
+ */
 void inet_watch_unreachable(udp_recv_fn receive);
 
 /*
