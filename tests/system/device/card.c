@@ -260,6 +260,7 @@ void test_card(struct netdev *dev)
 {
     struct packet *p = malloc(sizeof(*p));
     const struct netdev_counters *c;
+    size_t before;
 
     printf("# card %s (%s): %02x:%02x:%02x:%02x:%02x:%02x, mtu %u, offloads %x\n", dev->name, dev->driver,
            dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5], dev->mtu,
@@ -274,7 +275,9 @@ void test_card(struct netdev *dev)
     printf("# %s: %llu interrupts\n", dev->name, (unsigned long long)c->interrupts);
     netdev_close(dev);
     check(send(dev, p, 60, 2048) == -ENODEV, "%s: closed", dev->name);
+    before = cor_pages_free();
     test_open(dev, p, "again");
     netdev_close(dev);
+    check(cor_pages_free() == before, "%s: all memory is back", dev->name);
     free(p);
 }
