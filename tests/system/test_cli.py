@@ -399,7 +399,7 @@ def hypervisor_options(context):
 
 def too_much_for_the_machine(context):
     """The hypervisor's refusal reaches the user."""
-    finished = coracle(context, 'run', '--append', 'dom0_mem=100G', '--timeout', '60', program(context), '--', 'exit')
+    finished = coracle(context, 'run', '--direct', '--append', 'dom0_mem=100G', '--timeout', '60', program(context), '--', 'exit')
     return expect(finished, 1, 'not enough memory for the initial domain', 'could not build the domain')
 
 

@@ -48,6 +48,29 @@ static void test_coracle_exit(void **state)
     assert_int_equal(log.end, END_SHUTDOWN);
 }
 
+/* On a host the program is domain 1, and without domain 0 there is none. */
+static void test_host(void **state)
+{
+    struct machine_log log = {.host = true};
+
+    (void)state;
+    machine_log_line(&log, "(coracle) d1: exit status 3");
+    machine_log_line(&log, "(coracle) d1: shutdown: poweroff");
+    machine_log_line(&log, "(coracle) d0: shutdown: poweroff");
+    assert_int_equal(log.end, END_UNKNOWN);
+    assert_false(log.trouble);
+    machine_log_line(&log, "(coracle) d1: crashed: page fault");
+    assert_int_equal(log.end, END_CRASH);
+    assert_true(log.trouble);
+    machine_log_line(&log, "(coracle) d0: crashed: page fault");
+    assert_int_equal(log.end, END_FAULT);
+    machine_log_free(&log);
+    log = (struct machine_log){.host = true};
+    machine_log_line(&log, "(coracle) PANIC: not enough memory for the initial domain");
+    assert_int_equal(log.end, END_REFUSED);
+    machine_log_free(&log);
+}
+
 static void test_coracle_trouble(void **state)
 {
     (void)state;
@@ -228,10 +251,10 @@ static void test_last_backtrace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_coracle_exit),  cmocka_unit_test(test_coracle_trouble),
-        cmocka_unit_test(test_xen_ends),      cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_last_backtrace),
-        cmocka_unit_test(test_what_is_shown),
+        cmocka_unit_test(test_coracle_exit),    cmocka_unit_test(test_host),
+        cmocka_unit_test(test_coracle_trouble), cmocka_unit_test(test_xen_ends),
+        cmocka_unit_test(test_frames),          cmocka_unit_test(test_names),
+        cmocka_unit_test(test_last_backtrace),  cmocka_unit_test(test_what_is_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

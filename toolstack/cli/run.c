@@ -54,9 +54,13 @@ static const struct argp_option options[] = {
     {"hypervisor", KEY_HYPERVISOR, "xen|coracle", 0, "boot on stock Xen instead of Coracle", 2},
     {"xen", KEY_XEN, "FILE", 0, "the Xen to boot, may be compressed; implies --hypervisor xen", 2},
     {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 2},
-    {"direct", KEY_DIRECT, NULL, 0, "the image itself is the hypervisor's initial domain (the default)", 2},
     {"via-host", KEY_VIA_HOST, NULL, 0,
-     "the image is a domain beside a control domain, on a host for this run", 2},
+     "the image is a domain on a host for this run (default for images of 'coracle build')", 2},
+    {"direct", KEY_DIRECT, NULL, 0,
+     "the image itself is the hypervisor's initial domain (default for others, and with --hypervisor xen, "
+     "--gdb, "
+     "--timeline)",
+     2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "end the machine after that time, with exit status 124", 3},
     {"gdb", KEY_GDB, "PORT", OPTION_ARG_OPTIONAL,
      "stop before the first instruction and wait for gdb (port 1234)", 3},
@@ -74,6 +78,12 @@ static unsigned parse_number(struct argp_state *state, const char *option, const
     if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
         argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
     return (unsigned)number;
+}
+
+/* What is about the initial domain, or is not Coracle. */
+static bool needs_direct(const struct run_request *request)
+{
+    return request->xen || request->gdb_port != 0 || request->timeline;
 }
 
 static error_t parse_run(int key, char *argument, struct argp_state *state)
@@ -114,7 +124,7 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_DIRECT:
     case KEY_VIA_HOST:
-        request->via_host = key == KEY_VIA_HOST;
+        request->way = key == KEY_VIA_HOST ? RUN_VIA_HOST : RUN_DIRECT;
         return 0;
     case 'v':
         request->verbose = true;
@@ -123,7 +133,7 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
         request->quiet = true;
         return 0;
     case ARGP_KEY_END:
-        if (request->via_host && (request->xen || request->gdb_port != 0 || request->timeline))
+        if (request->way == RUN_VIA_HOST && needs_direct(request))
             argp_error(state, "--hypervisor xen, --gdb and --timeline go with --direct only");
         return 0;
     default:
@@ -354,7 +364,10 @@ int verb_run(int argc, char **argv)
     }
     if (image_open(&image, request.guest.image) != 0)
         return EXIT_FAILED;
-    status = request.via_host ? run_via_host(&request, &image) : run_image(&request, &image);
+    /* An image of others may know no console but the initial domain's. */
+    if (request.way == RUN_BY_IMAGE && image.is_libos && !needs_direct(&request))
+        request.way = RUN_VIA_HOST;
+    status = request.way == RUN_VIA_HOST ? run_via_host(&request, &image) : run_image(&request, &image);
     image_close(&image);
     free(request.guest.environment);
     return status;

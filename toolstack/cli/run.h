@@ -11,13 +11,16 @@
 #define EXIT_TIMEOUT 124
 #define EXIT_CRASH   134
 
+enum run_way { RUN_BY_IMAGE, RUN_DIRECT, RUN_VIA_HOST };
+
 struct run_request {
     struct guest_request guest;
     const char *cpu;
     const char *xen_path;
     const char *options; /* for the hypervisor */
     unsigned cpus, timeout, gdb_port;
-    bool xen, via_host, verbose, quiet, timeline;
+    enum run_way way;
+    bool xen, verbose, quiet, timeline;
 };
 
 /* Settings that tell the libOS what its console is (libos/posix/tty.h). */

@@ -121,16 +121,19 @@ static void join(void *context)
 
 /* ---- how it went ---- */
 
+/* The control domain's record stands in where neither hypervisor nor program have said where it was. */
 static void show_crash(struct host_run *run, const struct machine_result *result,
-                       const struct symbol_files *symbols)
+                       const struct machine_log *log)
 {
+    bool told = log->end == END_CRASH || (result->tail.length != 0 &&
+                                          memmem(result->tail.text, result->tail.length, "#0 0x", 5) != NULL);
     char *save = NULL;
 
-    if (run->crash != NULL)
+    if (run->crash != NULL && !told)
         for (char *line = strtok_r(run->crash, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
-            print_symbolized(symbols, line, stderr);
+            print_symbolized(&log->symbols, line, stderr);
     if (result->tail.length != 0)
-        print_last_backtrace(symbols, result->tail.text, result->tail.length, stderr);
+        print_last_backtrace(&log->symbols, result->tail.text, result->tail.length, stderr);
 }
 
 /* The exit code, with a word on stderr when the program did not just exit. */
@@ -150,12 +153,12 @@ static int judge(struct host_run *run, const struct machine_result *result, stru
         return 128 + result->signal;
     if (result->output_lost)
         return 128 + SIGPIPE;
-    if (log->end > END_SHUTDOWN) {
+    if (log->end > END_SHUTDOWN && log->end != END_CRASH) {
         report("the hypervisor or its control domain failed; the last lines of the log are above");
         return EXIT_FAILED;
     }
     if (run->ended && run->crashed) {
-        show_crash(run, result, &log->symbols);
+        show_crash(run, result, log);
         report("%s crashed; what is known of it is above", image);
         return run->has_status ? run->status : EXIT_CRASH;
     }
@@ -318,8 +321,8 @@ static int make_config(struct host_run *run, const struct image *image, enum mac
 static int boot(struct host_run *run, const struct image *image, const char *symbols)
 {
     const struct run_request *request = run->request;
-    struct machine_log log = {.verbose = request->verbose,
-                              .symbols = {.guest = image->path, .hypervisor = symbols}};
+    struct machine_log log = {
+        .verbose = request->verbose, .host = true, .symbols = {.guest = image->path, .hypervisor = symbols}};
     struct machine_result result = {0};
     struct machine shown = {.kvm_problem = run->machine.kvm_problem,
                             .memory = request->guest.memory,

@@ -39,9 +39,31 @@ static const struct pattern patterns[] = {
     {"Unhandled page fault fault/trap", END_CRASH, false},
 };
 
+/* On a host the lines of its one domain count as those of an initial domain do, and without the latter nothing runs. */
+static bool judge_host(struct machine_log *log, const char *line)
+{
+    static const char initial[] = "(coracle) d0: ", domain[] = "(coracle) d1: ";
+
+    if (strncmp(line, initial, strlen(initial)) == 0 && strncmp(line + strlen(initial), "crashed", 7) == 0) {
+        log->end = END_FAULT;
+        log->trouble = true;
+    } else if (strncmp(line, domain, strlen(domain)) == 0 &&
+               strncmp(line + strlen(domain), "crashed", 7) == 0) {
+        if (log->end < END_CRASH)
+            log->end = END_CRASH;
+        log->trouble = true;
+    } else {
+        return strncmp(line, initial, strlen(initial)) == 0;
+    }
+    return true;
+}
+
 static void judge(struct machine_log *log, const char *line)
 {
     const char *status = strstr(line, ": exit status ");
+
+    if (log->host && judge_host(log, line))
+        return;
 
     if (status != NULL && strncmp(line, "(coracle) d", strlen("(coracle) d")) == 0) {
         log->status = atoi(status + strlen(": exit status "));

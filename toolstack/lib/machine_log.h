@@ -27,10 +27,11 @@ enum machine_end {
     END_REFUSED,  /* the hypervisor could not build the domain; stock Xen panics over it */
 };
 
-/* Start with all zero except verbose, show_timeline and symbols. */
+/* Start with all zero except verbose, show_timeline, host and symbols. */
 struct machine_log {
     bool verbose;                /* show every line */
     bool show_timeline;          /* for people, in milliseconds */
+    bool host;                   /* the program is domain 1 of a host, not the initial domain */
     struct symbol_files symbols; /* what addresses of a backtrace belong to */
     struct timeline timeline;
     enum machine_end end;
