@@ -166,6 +166,26 @@ def life_of_a_domain(context):
         check('ready' in host.ok('logs', 'b'), 'the log of a domain that is gone is gone')
 
 
+def asked_of_domains(context):
+    """What the domain itself has to do."""
+    image = program(context)
+    with LocalHost(context) as host:
+        host.ok('create', image, '--name', 'a', '-m', '16M')
+        says(host, 'a', 'ready')
+        host.ok('mem-set', 'a', '12M')
+        host.wait_until(lambda: host.domains()['a']['memory_kib'] == 12 * 1024, 'the domain shrinks')
+        host.ok('mem-set', 'a', '16M')
+        host.wait_until(lambda: host.domains()['a']['memory_kib'] == 16 * 1024, 'the domain grows')
+        host.fails('mem-set', 'a', '17M', says=['16384'])
+        number = host.domains()['a']['domid']
+        host.ok('reboot', 'a')
+        host.wait_until(lambda: host.domains().get('a', {}).get('domid', number) != number, 'the domain reboots')
+        check(host.json('info', 'a')['restarts'] == 1, 'not counted', host.ok('info', 'a'))
+        host.wait_until(lambda: host.ok('logs', 'a').count('ready') == 2, 'its program runs again')
+        host.ok('shutdown', '--wait', 'a')
+        check(host.domains() == {}, 'it is still there', host.domains())
+
+
 def many_verbs_on_none(context):
     with LocalHost(context) as host:
         for verb in (['pause'], ['unpause'], ['shutdown'], ['reboot'], ['destroy'], ['info'], ['logs'], ['console'],
@@ -341,5 +361,5 @@ def crash_record(context):
 def collect(_context):
     return [Test('system/host/' + function.__name__.replace('_', '-'), function) for function in (
         start_and_stop, two_starts_at_once, crashes_leave_nothing, bad_machines, addresses_and_tokens, life_of_a_domain,
-        many_verbs_on_none, refusals, configurations, images, autostart, top, console, console_on_a_terminal,
+        asked_of_domains, many_verbs_on_none, refusals, configurations, images, autostart, top, console, console_on_a_terminal,
         crash_record)]
