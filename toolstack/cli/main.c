@@ -79,7 +79,7 @@ int main(int argc, char **argv)
         argv[1] = verbs[i].title;
         return verbs[i].run(argc - 1, argv + 1);
     }
-    report("unknown %s '%s'; expected one of those that 'coracle --help' lists", argv[1][0] == '-' ? "option" : "verb",
-           argv[1]);
+    report("unknown %s '%s'; expected one of those that 'coracle --help' lists",
+           argv[1][0] == '-' ? "option" : "verb", argv[1]);
     return EXIT_USAGE;
 }

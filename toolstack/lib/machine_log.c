@@ -39,7 +39,7 @@ static const struct pattern patterns[] = {
     {"Unhandled page fault fault/trap", END_CRASH, false},
 };
 
-/* On a host the lines of its one domain count as those of an initial domain do, and without the latter nothing runs. */
+/* On a host, its one domain counts as the initial domain does elsewhere; without the latter nothing runs. */
 static bool judge_host(struct machine_log *log, const char *line)
 {
     static const char initial[] = "(coracle) d0: ", domain[] = "(coracle) d1: ";
