@@ -33,6 +33,9 @@ void scenario_deaf(void);
 void scenario_balloon(void);
 void scenario_storeuser(void);
 
+/* given.c */
+void scenario_given(void);
+
 /* foreign.c */
 void scenario_grub(void);
 void scenario_linux(void);
