@@ -28,6 +28,8 @@ BOOTS = {
     'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
     'linux': dict(scenarios=['linux'], ram=768, memory='192M', timeout=280,
                   images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),
+    'cost': dict(scenarios=['cost'], ram=2048, memory='128M', timeout=300,
+                 qemu=['-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm']),
     'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),
 }
 

@@ -69,6 +69,22 @@ static struct domain *allocate(const struct domain_config *config)
     return domain;
 }
 
+/* Another domain's UUID would be another domain's nodes in the store. */
+static int check_uuid(const struct domain_config *config, struct domain_error *error)
+{
+    static const uint8_t none[16];
+
+    if (!memcmp(config->uuid, none, sizeof(none))) {
+        return 0;
+    }
+    for (struct domain *other = domain_next(NULL); other; other = domain_next(other)) {
+        if (!memcmp(config->uuid, other->config.uuid, sizeof(none))) {
+            return domain_fail(error, -EEXIST, "the domain \"%s\" has this uuid already", other->config.name);
+        }
+    }
+    return 0;
+}
+
 struct domain *domain_create(const struct domain_config *config, struct domain_error *error)
 {
     uint64_t now = cor_monotonic_ns();
@@ -80,6 +96,9 @@ struct domain *domain_create(const struct domain_config *config, struct domain_e
     }
     if (domain_find(config->name)) {
         domain_fail(error, -EEXIST, "there is a domain \"%s\" already", config->name);
+        return NULL;
+    }
+    if (check_uuid(config, error)) {
         return NULL;
     }
     if (find_image("kernel", config->kernel, &kernel, error) ||

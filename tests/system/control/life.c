@@ -77,8 +77,12 @@ void scenario_refused(void)
     bad.kernel = (char *)"broken";
     refused(&bad, -EINVAL, "ELF");
     CHECK(image_remove("broken") == 0);
+    good.uuid[0] = 1;
     if (create(&good)) {
         refused(&good, -EEXIST, "already");
+        bad = good;
+        bad.name = (char *)"other";
+        refused(&bad, -EEXIST, "uuid");
         CHECK(image_remove("answer") == -EBUSY);
         destroy("good");
     }
@@ -273,6 +277,7 @@ void scenario_crash(void)
     crash("crashes", "crash", SHUTDOWN_crash);
     crash("faults", "fault", SHUTDOWN_crash);
     crash("bitten", "watchdog", SHUTDOWN_watchdog);
+    crash("late", "sleep", SHUTDOWN_watchdog);
 }
 
 /* ------------------------------------------------------------------ the boot archive */
@@ -305,7 +310,7 @@ void scenario_autostart(void)
     if (!CHECK(!strcmp(order.names, "first third "))) {
         printf("# %s\n", order.names);
     }
-    CHECK(has_output("first", "heard as it was told\n"));
+    CHECK(wait_output("first", "heard as it was told\n", 60));
     destroy("first");
     destroy("third");
 }

@@ -39,6 +39,12 @@ static void obey(const char *order)
         shut_down(SHUTDOWN_crash);
     } else if (!strcmp(order, "watchdog")) {
         shut_down(SHUTDOWN_watchdog);
+    } else if (!strcmp(order, "sleep")) {
+        struct sched_watchdog watchdog = {.timeout = 1};
+
+        hypercall_sched_op(SCHEDOP_watchdog, &watchdog); /* in a second, unless told again */
+        for (;;) {
+        }
     } else if (!strcmp(order, "reboot")) {
         shut_down(SHUTDOWN_reboot);
     } else if (!strcmp(order, "fault")) {
