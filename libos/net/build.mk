@@ -28,3 +28,9 @@ $(LWIP_OBJ): $(BUILD)/lwip/object/%.o: $(LWIP_STAMP) | $(SYSROOT_HEADERS) $(BUIL
 	$(Q)$(GUEST_CC) $(LIBOS_CFLAGS) $(LWIP_CFLAGS) -w -g0 -fvisibility=hidden -c -o $@ $(LWIP_TREE)/src/$*.c
 
 -include $(LWIP_OBJ:.o=.d)
+
+# Interfaces on the host, with lwIP itself behind them.
+$(LWIP_FILES:%=$(LWIP_TREE)/src/%.c): $(LWIP_STAMP) ;
+UNIT_TESTS += net_device
+UNIT_SRC_net_device := libos/net/device.c $(patsubst %,$(LWIP_TREE)/src/%.c,$(filter-out api/tcpip core/sys,$(LWIP_FILES)))
+UNIT_FLAGS_net_device = -idirafter libos/include $(LWIP_CFLAGS) -w -fno-sanitize=alignment

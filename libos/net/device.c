@@ -5,6 +5,7 @@
  */
 #include "libos/net/device.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,12 @@ static void class_mask(const ip4_addr_t *ip, ip4_addr_t *mask)
     ip4_addr_set_u32(mask, lwip_htonl(first < 128 ? 0xff000000u : first < 192 ? 0xffff0000u : 0xffffff00u));
 }
 
+/* An address of four numbers; lwIP's own reader takes older notations too, which nobody means here. */
+static bool parse_v4(const char *text, ip4_addr_t *ip)
+{
+    return inet_pton(AF_INET, text, &ip->addr) == 1;
+}
+
 /* Reads ADDRESS[/PREFIX]. */
 static bool parse_address(const char *text, const char *netmask, ip4_addr_t *ip, ip4_addr_t *mask)
 {
@@ -116,12 +123,12 @@ static bool parse_address(const char *text, const char *netmask, ip4_addr_t *ip,
         return false;
     memcpy(address, text, length);
     address[length] = '\0';
-    if (!ip4addr_aton(address, ip))
+    if (!parse_v4(address, ip))
         return false;
     if (slash)
         return prefix_mask(slash + 1, mask) == 0;
     if (netmask)
-        return ip4addr_aton(netmask, mask);
+        return parse_v4(netmask, mask);
     class_mask(ip, mask);
     return true;
 }
@@ -135,7 +142,7 @@ static void configure_v4(struct net_device *device, const struct net_addresses *
         return;
     if (text && *text && strcmp(text, "dhcp") != 0) {
         if (!parse_address(text, addresses->netmask, &ip, &mask) ||
-            (addresses->gateway && !ip4addr_aton(addresses->gateway, &gateway))) {
+            (addresses->gateway && !parse_v4(addresses->gateway, &gateway))) {
             cor_log("network: ip=%s gateway=%s: expected an IPv4 address, such as 192.0.2.2/24; the "
                     "interface has none",
                     text, addresses->gateway ? addresses->gateway : "");
