@@ -4,8 +4,10 @@ be refused. Each test has a host, or several, of its own."""
 import os
 import pty
 import re
+import socket
 import subprocess
 import threading
+import time
 
 from runner.core import Failure, Test
 from runner.host import LocalHost, Place, children, kill, lives, program
@@ -103,6 +105,69 @@ def bad_machines(context):
         fails(1, 'No such file', 'host', 'start', '/nonexistent.elf')
         fails(1, 'nobody else may enter', 'host', 'start', env={'XDG_RUNTIME_DIR': shared(place)})
         check(place.run('host', 'list').out.count('\n') == 1, 'a host is left')
+        os.makedirs(os.path.join(place.path, 'coracle/default/api.sock/taken'))
+        fails(1, 'cannot listen', 'host', 'start')
+
+
+def start_that_is_given_up(context):
+    """Whoever starts a host and is killed before it answers leaves none."""
+    with Place(context) as place:
+        # Without memory for its control domain it never answers, and with noreboot it does not end by itself.
+        starter = subprocess.Popen([product(context, 'coracle'), 'host', 'start', '--append', 'dom0_mem=4M noreboot'],
+                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        log = os.path.join(place.path, 'coracle/default/console.log')
+        end = time.monotonic() + 60
+        while not (os.path.exists(log) and os.path.getsize(log) > 0) and time.monotonic() < end:
+            time.sleep(0.05)
+        check(place.run('host', 'status').status == 0, 'no host is being started')
+        starter.kill()
+        starter.communicate()
+        while place.run('host', 'status').status == 0 and time.monotonic() < end:
+            time.sleep(0.05)
+        check(place.run('host', 'status').status == 1, 'the host runs without its starter')
+        check(place.run('host', 'start', '--memory', '160M').status == 0, 'no other can be started')
+
+
+ANSWERS = (
+    (b'', 'did not answer'),
+    (b'what?\r\n\r\n', 'did not answer'),
+    (b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"a', 'did not answer'),
+    (b'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes', 'no JSON: yes'),
+    (b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n', 'does not know this token'),
+    (b'HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n', 'HTTP status 503 and no reason'),
+    (b'HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n{"error":"the !"}', 'coracle: the !'),
+)
+
+
+def hosts_that_talk_nonsense(context):
+    with Place(context) as place:
+        server = socket.socket(socket.AF_UNIX)
+        path = os.path.join(place.path, 'sock')
+        server.bind(path)
+        server.listen(16)
+        token = place.file('key', 'x' * 64)
+        for answer, part in ANSWERS:
+            for verb in (['list'], ['console', 'a'], ['logs', 'a'], ['pause', 'a']):
+                tool = subprocess.Popen([product(context, 'coracle'), *verb, '--host', 'unix:' + path, '--token-file', token],
+                                        env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+                while tool.poll() is None:
+                    server.settimeout(0.2)
+                    try:
+                        client = server.accept()[0]
+                    except TimeoutError:
+                        continue
+                    client.recv(65536)
+                    client.sendall(answer)
+                    client.close()
+                err = tool.stderr.read().decode()
+                tool.stdout.close()
+                tool.stderr.close()
+                fine = verb[0] in ('logs', 'pause') and b'200 OK' in answer and b'yes' in answer
+                check(fine or (tool.returncode == 1 and err.startswith('coracle: ')),
+                      '%s: status %s after %r' % (verb[0], tool.returncode, answer), err)
+                check(verb[0] != 'list' or part in err, 'stderr has nothing like "%s"' % part, err)
+        server.close()
 
 
 def shared(place):
@@ -237,6 +302,8 @@ def configurations(context):
         host.ok('vcpu-pin', 'web', '1', '0')  # it has a second one
         host.ok('create', cfg, '--name', 'other', '-m', '10M', '--vcpus', '1')
         check(host.domains()['other']['memory_kib'] == 10 * 1024, 'options do not win', host.domains())
+        host.ok('create', host.file('least.cfg', 'name = "least"\nkernel = "%s"\n' % image))
+        check(host.domains()['least']['memory_kib'] == 64 * 1024, 'not 64 MiB by default', host.domains())
         host.fails('create', cfg, '--', 'x', says=['extra='])
         host.fails('create', host.file('bad.cfg', 'name = "x"\nmemory = ]\n'), says=['bad.cfg:2:', 'syntax error'])
         host.fails('create', host.file('hvm.cfg', 'name="x"\nkernel="k"\ntype="hvm"\n'), says=['hvm.cfg:3:', 'expected pv'])
@@ -360,6 +427,6 @@ def crash_record(context):
 
 def collect(_context):
     return [Test('system/host/' + function.__name__.replace('_', '-'), function) for function in (
-        start_and_stop, two_starts_at_once, crashes_leave_nothing, bad_machines, addresses_and_tokens, life_of_a_domain,
+        start_and_stop, two_starts_at_once, start_that_is_given_up, hosts_that_talk_nonsense, crashes_leave_nothing, bad_machines, addresses_and_tokens, life_of_a_domain,
         asked_of_domains, many_verbs_on_none, refusals, configurations, images, autostart, top, console, console_on_a_terminal,
         crash_record)]

@@ -58,7 +58,6 @@ static cJSON *from_image(const struct domain_request *request)
 
     json_set_text(config, "kernel", request->guest.image);
     json_set_text(config, "name", request->name != NULL ? request->name : name);
-    json_set_number(config, "memory_kib", DEFAULT_MEMORY / KIB);
     free(name);
     return config;
 }
@@ -74,7 +73,7 @@ static cJSON *from_cfg(const struct domain_request *request)
     return xl_cfg_read(request->guest.image);
 }
 
-/* What options say wins. */
+/* What options say wins; who says nothing of memory gets what an image gets. */
 static void apply_options(const struct domain_request *request, cJSON *config)
 {
     if (request->name != NULL)
@@ -83,6 +82,8 @@ static void apply_options(const struct domain_request *request, cJSON *config)
         json_set_number(config, "vcpus", request->vcpus);
     if (request->guest.memory != 0)
         json_set_number(config, "memory_kib", (request->guest.memory + KIB - 1) / KIB);
+    else if (!cJSON_HasObjectItem(config, "memory_kib"))
+        json_set_number(config, "memory_kib", DEFAULT_MEMORY / KIB);
 }
 
 /* Opens the ramdisk: --root as an archive, or a file. -1: failed with a message; *fd is -1 when there is
@@ -136,8 +137,6 @@ static int open_files(const struct domain_request *request, cJSON *config, bool 
         return -1;
     cJSON_DeleteItemFromObjectCaseSensitive(config, "kernel");
     cJSON_DeleteItemFromObjectCaseSensitive(config, "ramdisk");
-    if (memory == 0)
-        return 0;
     return image_check_memory(&files->image, files->ramdisk_fd >= 0 ? file_size(files->ramdisk_fd) : 0,
                               memory);
 }

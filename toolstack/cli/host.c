@@ -20,6 +20,8 @@
 
 /* So long may an agent take to end after SIGTERM: it only has to kill QEMU. */
 #define KILL_MS 10000
+/* And so long a host, beyond what its domains may take. */
+#define END_MS 60000
 
 /* ---- what all have in common ---- */
 
@@ -105,7 +107,7 @@ static bool find_running(struct host_place *place, const char *name, bool *faile
 
 /* ---- stop ---- */
 
-/* Waits for the end of the process; false when it did not come in time. timeout_ms -1: for ever. */
+/* Waits for the end of the process; false when it did not come in time. */
 static bool wait_for_end(int pidfd, int timeout_ms)
 {
     struct pollfd poller = {.fd = pidfd, .events = POLLIN};
@@ -169,8 +171,11 @@ static int stop(const struct place_request *request)
     } else if (request->force) {
         status = force_stop(&place, pidfd);
     } else if (ask_to_stop(&place, request->timeout) == 0) {
-        wait_for_end(pidfd, -1);
-        status = EXIT_DONE;
+        if (wait_for_end(pidfd, (int)request->timeout * 1000 + END_MS))
+            status = EXIT_DONE;
+        else
+            report("the host '%s' was asked to stop and has not; 'coracle host stop --force' ends it",
+                   place.name);
     }
     if (pidfd >= 0)
         close(pidfd);

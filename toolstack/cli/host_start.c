@@ -155,8 +155,9 @@ static int write_state(const struct host_place *place, const struct host_machine
 
 /* ---- start ---- */
 
-/* Starts the agent with a listening socket. Its process id, or -1 with a message. */
-static pid_t start_agent(const struct host_place *place, const struct host_machine *machine, int lock)
+/* Starts the agent with a listening socket. Its process id, or -1 with a message. gate: agent.h's starter. */
+static pid_t start_agent(const struct host_place *place, const struct host_machine *machine, int lock,
+                         int gate[2])
 {
     char *path = host_file(place, "api.sock");
     struct agent_setup setup = {
@@ -166,7 +167,11 @@ static pid_t start_agent(const struct host_place *place, const struct host_machi
     free(path);
     if (setup.listener < 0)
         return -1;
-    agent = agent_start(&setup);
+    if (pipe2(gate, O_CLOEXEC) == 0) {
+        setup.starter = gate[0];
+        agent = agent_start(&setup, gate[1]);
+        close(gate[0]);
+    }
     close(setup.listener);
     return agent;
 }
@@ -185,7 +190,7 @@ static void show_logs(const struct host_place *place)
 }
 
 /* Waits until the API answers. 0, or -1 with a message, after the agent's end. */
-static int wait_for_answer(const struct host_place *place, pid_t agent, unsigned timeout)
+static int wait_for_answer(const struct host_place *place, pid_t agent, int gate, unsigned timeout)
 {
     struct client *client = client_open(place->name, NULL);
     int result = -1;
@@ -195,7 +200,7 @@ static int wait_for_answer(const struct host_place *place, pid_t agent, unsigned
         result = client_call(client, "GET", "/v1/host", NULL, NULL);
         client_close(client);
     }
-    if (result == 0)
+    if (result == 0 && write(gate, "!", 1) == 1)
         return 0;
     kill(agent, SIGTERM);
     waitpid(agent, NULL, 0);
@@ -216,22 +221,24 @@ static int start_locked(const struct start_request *request, const struct host_p
         .control_fd = -1,
         .archive_fd = -1,
     };
+    int result = -1, gate[2] = {-1, -1};
     pid_t agent = -1;
-    int result = -1;
 
     host_clean(place);
     if (open_parts(&machine) && make_archive(request, place, &machine))
-        agent = start_agent(place, &machine, lock);
+        agent = start_agent(place, &machine, lock, gate);
     host_machine_close(&machine);
     if (agent > 0) {
         result = write_state(place, &machine, agent);
         close(lock);
         if (result == 0)
-            result = wait_for_answer(place, agent, request->timeout);
+            result = wait_for_answer(place, agent, gate[1], request->timeout);
     } else {
         host_clean(place);
         close(lock);
     }
+    if (gate[1] >= 0)
+        close(gate[1]);
     return result == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -247,6 +247,7 @@ static void run_machine(struct host_run *run, enum machine_input input, struct m
     run->pump.context = run;
     if (qemu > 0 && !pump_machine(run, &lines, result))
         kill(qemu, SIGKILL);
+    run->pump.log = NULL;
     close(run->promise[0]);
     close(lines.com1[0]);
     close(lines.line[0]);

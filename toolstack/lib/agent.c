@@ -19,7 +19,7 @@
 
 struct agent {
     struct watches watches;
-    struct watch signals, com1, errors;
+    struct watch signals, com1, errors, starter;
     struct log_file console;
     struct relay *relay;
     pid_t qemu;
@@ -90,6 +90,23 @@ static void errors_ready(struct watch *watch, uint32_t events)
         watch_remove(&agent->watches, watch);
 }
 
+/* Whoever started the host has seen it answer, or is gone. */
+static void starter_ready(struct watch *watch, uint32_t events)
+{
+    struct agent *agent = (struct agent *)((char *)watch - offsetof(struct agent, starter));
+    char byte;
+    ssize_t count = read(watch->fd, &byte, 1);
+
+    (void)events;
+    if (count < 0 && errno == EINTR)
+        return;
+    watch_remove(&agent->watches, watch);
+    if (count != 1) {
+        report("the start was given up");
+        kill(agent->qemu, SIGKILL);
+    }
+}
+
 /* ---- start and end ---- */
 
 static int open_signals(void)
@@ -124,6 +141,7 @@ static bool begin(struct agent *agent, const struct agent_setup *setup)
     agent->signals.ready = signal_ready;
     agent->com1.ready = com1_ready;
     agent->errors.ready = errors_ready;
+    agent->starter.ready = starter_ready;
     if (signals < 0 || watches_open(&agent->watches) != 0 || !open_pair(com1) || !open_pair(line) ||
         !open_pair(errors))
         return false;
@@ -135,6 +153,7 @@ static bool begin(struct agent *agent, const struct agent_setup *setup)
         return false;
     agent->relay = relay_create(&agent->watches, line[0], setup->listener, line_lost, agent);
     return agent->relay != NULL && watch_add(&agent->watches, &agent->signals, signals, EPOLLIN) == 0 &&
+           watch_add(&agent->watches, &agent->starter, setup->starter, EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->com1, com1[0], EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->errors, errors[0], EPOLLIN) == 0;
 }
@@ -178,7 +197,7 @@ static void become_daemon(const struct agent_setup *setup)
     dup2(log >= 0 ? log : null, STDERR_FILENO);
 }
 
-pid_t agent_start(const struct agent_setup *setup)
+pid_t agent_start(const struct agent_setup *setup, int starter_end)
 {
     pid_t agent;
 
@@ -188,6 +207,7 @@ pid_t agent_start(const struct agent_setup *setup)
         report("cannot start the host's agent: fork: %s", strerror(errno));
     if (agent != 0)
         return agent;
+    close(starter_end);
     become_daemon(setup);
     _exit(run(setup));
 }

@@ -17,12 +17,14 @@ struct agent_setup {
     const struct host_machine *machine;
     int lock;     /* host_lock */
     int listener; /* the API's listening socket, without blocking */
+    int starter;  /* a pipe: a byte comes when the host answers; its end without one: the starter gave up */
 };
 
 /*
- * Starts the agent. Its process id, or -1 with a message. It ends when QEMU has ended, and ends QEMU on
- * SIGTERM; what went wrong is in agent.log then.
+ * Starts the agent. starter_end is the starter's end of that pipe, which the agent does not keep. Its process
+ * id, or -1 with a message. It ends when QEMU has ended, and ends QEMU on SIGTERM; what went wrong is in
+ * agent.log then.
  */
-pid_t agent_start(const struct agent_setup *setup);
+pid_t agent_start(const struct agent_setup *setup, int starter_end);
 
 #endif
