@@ -43,6 +43,7 @@ struct netfront {
     enum stage stage;
     bool expected; /* counted by net_device_expect */
     bool closed;   /* the store knows that we are done with it */
+    bool went;     /* ENDED: the backend has been in another state than the one in which we gave up */
     bool seen;     /* in the directory at the last look */
     struct cor_xenbus_device xenbus;
     struct cor_store_watch backend_watch;
@@ -382,6 +383,7 @@ static void end(struct netfront *front)
     bool live = front->stage == LIVE;
 
     set_stage(front, ENDED); /* no frame moves from here on */
+    front->went = true;
     if (live)
         net_device_remove(&front->device);
     if (!front->closed)
@@ -413,6 +415,7 @@ static void step(struct netfront *front)
             end(front);
         break;
     case ENDED:
+        front->went |= state != XenbusStateInitWait;
         break;
     }
 }
@@ -489,7 +492,7 @@ static void look(void)
         if (!*name || *end_of || id < 0)
             continue;
         front = find(id);
-        if (front && front->stage == ENDED &&
+        if (front && front->stage == ENDED && front->went &&
             cor_xenbus_backend_state(&front->xenbus) == XenbusStateInitWait) { /* it begins anew */
             drop(front, false);
             front = NULL;
