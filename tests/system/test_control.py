@@ -25,6 +25,7 @@ BOOTS = {
     'given': dict(scenarios=['given'], ram=256, memory='64M',
                   qemu=['-device', 'edu', '-chardev', 'null,id=debug', '-device', 'isa-debugcon,chardev=debug,iobase=0xe9']),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
+    'full': dict(scenarios=['full'], ram=256, memory='64M', timeout=280),
     'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
     'linux': dict(scenarios=['linux'], ram=768, memory='192M', timeout=280,
                   images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),

@@ -14,18 +14,18 @@ static const struct {
     void (*run)(void);
     bool named_only;
 } scenarios[] = {
-    {"hello", scenario_hello, false},         {"refused", scenario_refused, false},
-    {"obey", scenario_obey, false},           {"long_line", scenario_long_line, false},
-    {"restart", scenario_restart, false},     {"storm", scenario_storm, false},
-    {"preserve", scenario_preserve, false},   {"destroy", scenario_destroy, false},
-    {"crash", scenario_crash, false},         {"flood", scenario_flood, false},
-    {"storms", scenario_storms, false},       {"readers", scenario_readers, false},
-    {"rounds", scenario_rounds, false},       {"crowd", scenario_crowd, false},
-    {"ends", scenario_ends, false},           {"deaf", scenario_deaf, false},
-    {"balloon", scenario_balloon, false},     {"storeuser", scenario_storeuser, false},
-    {"given", scenario_given, true},          {"cost", scenario_cost, true},
-    {"autostart", scenario_autostart, false}, {"grub", scenario_grub, true},
-    {"linux", scenario_linux, true},
+    {"hello", scenario_hello, false},       {"refused", scenario_refused, false},
+    {"obey", scenario_obey, false},         {"long_line", scenario_long_line, false},
+    {"restart", scenario_restart, false},   {"storm", scenario_storm, false},
+    {"preserve", scenario_preserve, false}, {"destroy", scenario_destroy, false},
+    {"crash", scenario_crash, false},       {"flood", scenario_flood, false},
+    {"storms", scenario_storms, false},     {"readers", scenario_readers, false},
+    {"rounds", scenario_rounds, false},     {"crowd", scenario_crowd, false},
+    {"ends", scenario_ends, false},         {"deaf", scenario_deaf, false},
+    {"balloon", scenario_balloon, false},   {"storeuser", scenario_storeuser, false},
+    {"given", scenario_given, true},        {"cost", scenario_cost, true},
+    {"full", scenario_full, false},         {"autostart", scenario_autostart, false},
+    {"grub", scenario_grub, true},          {"linux", scenario_linux, true},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 

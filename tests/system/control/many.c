@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Many domains: one after the other, and all at once. */
 #include "tests/system/control/scenarios.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,41 @@ void scenario_crowd(void)
         destroy_crowd();
         CHECK(free_pages() == before);
     }
+}
+
+/* Domains until no more fit: the last one is refused with figures, leaves nothing, and the others go on. */
+void scenario_full(void)
+{
+    uint64_t before, left;
+    struct domain_error error;
+    unsigned made = 0;
+    char text[32];
+
+    for (unsigned round = 0; round < 2; round++) { /* tables of our own ports stay after the first */
+        before = free_pages();
+        for (made = 0;; made++) {
+            struct domain_config config = simple(crowd_name(made), "answer", 4096, NULL);
+
+            left = free_pages();
+            if (!domain_create(&config, &error)) {
+                break;
+            }
+        }
+        CHECK(error.error == -ENOMEM);
+        CHECK(strstr(error.text, "memory"));
+        CHECK(free_pages() == left);
+        CHECK(made > 10);
+        for (unsigned i = 0; i < made; i += made / 4) {
+            snprintf(text, sizeof(text), "round %u\n", round);
+            type(crowd_name(i), text);
+            snprintf(text, sizeof(text), "heard round %u\n", round);
+            CHECK(wait_output(crowd_name(i), text, 60));
+        }
+        for (unsigned i = 0; i < made; i++) {
+            destroy(crowd_name(i));
+        }
+    }
+    CHECK(free_pages() == before);
 }
 
 static bool never(void *unused)
