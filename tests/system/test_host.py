@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A host as its users meet it, through the tool: starts and ends, domains by all verbs, consoles and logs, and what must
 be refused. Each test has a host, or several, of its own."""
+import fcntl
 import os
 import pty
 import re
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -385,26 +388,51 @@ def read_part(descriptor, part):
     return text
 
 
+class Desk:
+    """The tool on a terminal; `keyboard` is the other end."""
+
+    def __init__(self, host, *arguments):
+        self.keyboard, self.line = pty.openpty()
+        fcntl.ioctl(self.line, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+        self.before = termios.tcgetattr(self.line)
+        self.tool = subprocess.Popen([product(host.context, 'coracle'), *arguments], stdin=self.line, stdout=self.line,
+                                     stderr=subprocess.PIPE, env=host.env, start_new_session=True,
+                                     preexec_fn=lambda: fcntl.ioctl(self.line, termios.TIOCSCTTY, 0))
+
+    def shows(self, part):
+        read_part(self.keyboard, part)
+
+    def ends(self, key):
+        """The key ends it well, and the terminal is as it was. What it has said on stderr."""
+        os.write(self.keyboard, key)
+        check(self.tool.wait(60) == 0, '%r is no good end' % key)
+        check(termios.tcgetattr(self.line)[:4] == self.before[:4], 'the terminal is not as it was')
+        said = self.tool.stderr.read()
+        self.tool.stderr.close()
+        os.close(self.keyboard)
+        os.close(self.line)
+        return said
+
+
 def console_on_a_terminal(context):
-    import termios  # pylint: disable=import-outside-toplevel
-    image = program(context)
     with LocalHost(context) as host:
-        host.ok('create', image, '--name', 'a', '-m', '8M')
-        keyboard, line = pty.openpty()
-        before = termios.tcgetattr(line)
-        tool = subprocess.Popen([product(context, 'coracle'), 'console', 'a'], stdin=line, stdout=line,
-                                stderr=subprocess.PIPE, env=host.env, start_new_session=True,
-                                preexec_fn=lambda: __import__('fcntl').ioctl(line, termios.TIOCSCTTY, 0))
-        read_part(keyboard, b'ready')
-        os.write(keyboard, b'ping\r')
-        read_part(keyboard, b'<ping>')
-        os.write(keyboard, b'\x1d')
-        check(tool.wait(60) == 0, 'Ctrl-] is no good end')
-        check(b'Ctrl-]' in tool.stderr.read(), 'nothing said how to leave')
-        check(termios.tcgetattr(line)[:4] == before[:4], 'the terminal is not as it was')
+        host.ok('create', program(context), '--name', 'a', '-m', '8M')
+        desk = Desk(host, 'console', 'a')
+        desk.shows(b'ready')
+        os.write(desk.keyboard, b'ping\r')
+        desk.shows(b'<ping>')
+        check(b'Ctrl-]' in desk.ends(b'\x1d'), 'nothing said how to leave')
         check(host.domains()['a']['state'] == 'running', 'the domain is gone')
-        os.close(keyboard)
-        os.close(line)
+
+
+def top_on_a_terminal(context):
+    with LocalHost(context) as host:
+        host.ok('create', program(context), '--name', 'a', '-m', '8M')
+        desk = Desk(host, 'top', '-d', '1')
+        for _ in range(3):
+            desk.shows(b'\033[H\033[Jprocessors 1, used')
+            desk.shows(b'\na ')
+        desk.ends(b'q')
 
 
 def crash_record(context):
@@ -427,6 +455,6 @@ def crash_record(context):
 
 def collect(_context):
     return [Test('system/host/' + function.__name__.replace('_', '-'), function) for function in (
-        start_and_stop, two_starts_at_once, start_that_is_given_up, hosts_that_talk_nonsense, crashes_leave_nothing, bad_machines, addresses_and_tokens, life_of_a_domain,
-        asked_of_domains, many_verbs_on_none, refusals, configurations, images, autostart, top, console, console_on_a_terminal,
-        crash_record)]
+        start_and_stop, two_starts_at_once, start_that_is_given_up, hosts_that_talk_nonsense, crashes_leave_nothing,
+        bad_machines, addresses_and_tokens, life_of_a_domain, asked_of_domains, many_verbs_on_none, refusals,
+        configurations, images, autostart, top, top_on_a_terminal, console, console_on_a_terminal, crash_record)]
