@@ -19,6 +19,9 @@ BOOTS = {
                  ram=256, memory='64M'),
     'life/4cpus': dict(scenarios=['obey', 'long_line', 'restart', 'crash'], ram=256, memory='64M', cpus=4,
                        timeout=280),
+    'life/Opteron_G1': dict(scenarios=['hello', 'obey', 'crash'], ram=256, memory='64M', cpu='Opteron_G1'),
+    'life/Conroe': dict(scenarios=['hello', 'obey', 'crash'], ram=256, memory='64M', cpu='Conroe,-vmx'),
+    'life/max': dict(scenarios=['hello', 'obey', 'crash'], ram=256, memory='64M', cpu='max'),
     'consoles': dict(scenarios=['flood', 'readers', 'storms'], ram=256, memory='64M'),
     'storms/2cpus': dict(scenarios=['flood', 'storms'], ram=256, memory='64M', cpus=2, timeout=280),
     'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
@@ -100,7 +103,7 @@ def scenarios(name, keys):
             initramfs(context)
         output = boot(context, 'coracle', product(context, IMAGE), ' '.join(keys['scenarios']),
                       modules=[archive(context, name, keys.get('images', {}))],
-                      ram=keys['ram'], memory=keys['memory'], cpus=keys.get('cpus', 1),
+                      ram=keys['ram'], memory=keys['memory'], cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'),
                       timeout=keys.get('timeout', 200), qemu=keys.get('qemu', ()))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
