@@ -26,7 +26,8 @@ BOOTS = {
     'storms/2cpus': dict(scenarios=['flood', 'storms'], ram=256, memory='64M', cpus=2, timeout=280),
     'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
     'given': dict(scenarios=['given'], ram=256, memory='64M',
-                  qemu=['-device', 'edu', '-chardev', 'null,id=debug', '-device', 'isa-debugcon,chardev=debug,iobase=0xe9']),
+                  qemu=['-device', 'edu', '-chardev', 'null,id=debug',
+                        '-device', 'isa-debugcon,chardev=debug,iobase=0xe9']),
     'rounds': dict(scenarios=['rounds'], ram=256, memory='64M', timeout=300),
     'full': dict(scenarios=['full'], ram=256, memory='64M', timeout=280),
     'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
@@ -103,7 +104,8 @@ def scenarios(name, keys):
             initramfs(context)
         output = boot(context, 'coracle', product(context, IMAGE), ' '.join(keys['scenarios']),
                       modules=[archive(context, name, keys.get('images', {}))],
-                      ram=keys['ram'], memory=keys['memory'], cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'),
+                      ram=keys['ram'], memory=keys['memory'],
+                      cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'),
                       timeout=keys.get('timeout', 200), qemu=keys.get('qemu', ()))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
