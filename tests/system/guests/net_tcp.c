@@ -365,6 +365,33 @@ static void test_ipv6(void)
     close(only);
 }
 
+/* More connections than the listener's queue holds: the rest waits, and none is lost. */
+static void test_backlog(void)
+{
+    enum { CLIENTS = 12 };
+    struct sockaddr_in address = loopback(7010);
+    int listener = listen_at(7010, 5), fds[CLIENTS], early = 0, good = 0;
+
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    usleep(200000);
+    for (int i = 0; i < CLIENTS; i++)
+        early += events_of(fds[i], POLLOUT, 0) == POLLOUT;
+    check(early >= 5 && early < CLIENTS, "no more than the queue holds are connected");
+    for (int i = 0; i < CLIENTS; i++) {
+        int fd = events_of(listener, POLLIN, 10000) == POLLIN ? accept(listener, NULL, NULL) : -1;
+
+        good += fd >= 0;
+        close(fd);
+    }
+    check(good == CLIENTS, "all are accepted in the end");
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    close(listener);
+}
+
 static void *send_much(void *argument)
 {
     static char block[100000];
@@ -443,5 +470,6 @@ int main(void)
     test_ipv6();
     test_blocking();
     test_bulk();
+    test_backlog();
     return finish();
 }
