@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A pairing heap, lowest key at the root (Fredman and others, 1986): insertion is constant, removal
- * logarithmic on average, and the links are in what is queued, so there is no allocation and no limit. Of equal
- * keys the one that came first stays on top. Only differences of keys count, below 2^63: they may wrap.
+ * logarithmic on average, and the links are in what is queued, so there is no allocation and no limit. Of
+ * equal keys the one that came first stays on top. Only differences of keys count, below 2^63: they may wrap.
  */
 #ifndef HYPERVISOR_PAIRING_HEAP_H
 #define HYPERVISOR_PAIRING_HEAP_H

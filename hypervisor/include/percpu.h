@@ -71,8 +71,8 @@ struct percpu {
     /* Scheduler (domain/sched.c). */
     struct run_queue *rq;
 
-    uint64_t hypercalls; /* count of all, for dumps */
-    uint64_t fixups;     /* faults in guest_copy that were recovered */
+    uint64_t hypercalls;                     /* count of all, for dumps */
+    uint64_t fixups;                         /* faults in guest_copy that were recovered */
     const struct spinlock *held[LOCKS_HELD]; /* cpu/lock_check.c: in the order in which they were taken */
     unsigned nr_held;
     bool in_nmi;

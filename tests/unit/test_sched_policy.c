@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduling policy's promises on a simulated machine (sched_sim.h), against weighted max-min fairness. */
+/*
+ * The scheduling policy's promises on a simulated machine (sched_sim.h), against weighted max-min fairness.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +14,9 @@ static unsigned random_below(unsigned n)
     return (unsigned)rand() % n;
 }
 
-/* Each domain's share of a second is within 2 % of the fair one, or within `slices` of the shortest slices. */
+/*
+ * Each domain's share of a second is within 2 % of the fair one, or within `slices` of the shortest slices.
+ */
 static void check_shares(const char *what, double slices)
 {
     double level, worst = 0;

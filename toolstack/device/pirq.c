@@ -41,8 +41,8 @@ static int unmap(int number)
 }
 
 /*
- * The line's port goes, and itself, unless its handlers are running. The GSI stays mapped: stock Xen takes the
- * right to it away with the mapping.
+ * The line's port goes, and itself, unless its handlers are running. The GSI stays mapped: stock Xen takes
+ * the right to it away with the mapping.
  */
 static void line_end(struct pirq_line *line)
 {
