@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The balloon: frames without memory behind them. While a frame is in it, its entry of the P2M has BALLOONED
- * set and, for the rest, the number of the next one; so the balloon needs no memory of its own, whatever its
- * size.
+ * The balloon: frames without memory behind them. A target above what the domain was built with adds
+ * frames, as far as the hypervisor allows (maxmem). While a frame is in it, its entry of the P2M has
+ * BALLOONED set and, for the rest, the number of the next one; so the balloon needs no memory of its own,
+ * whatever its size.
  */
 #include "libos/core/balloon.h"
 #include <stdbool.h>
@@ -90,6 +91,32 @@ static uint64_t deflate(uint64_t wanted)
     return done;
 }
 
+/* Gets memory for frames that the domain was not built with; for how many. The balloon is empty. */
+static uint64_t grow(uint64_t wanted)
+{
+    xen_pfn_t list[BATCH];
+    uint64_t pfns[BATCH];
+    unsigned count = 0, done;
+
+    for (; count < BATCH && count < wanted; count++) {
+        pfns[count] = cor_frame_add();
+        if (pfns[count] == COR_NO_FRAME) {
+            break;
+        }
+        list[count] = pfns[count];
+    }
+    done = reservation(XENMEM_populate_physmap, list, count);
+    for (unsigned i = done; i < count; i++) {
+        cor_frame_forget();
+    }
+    for (unsigned i = 0; i < done; i++) {
+        cor_frame_moved(pfns[i], list[i]);
+        cor_frame_free(pfns[i]);
+    }
+    cor_frames_change_total(done);
+    return done;
+}
+
 /* One batch in the right direction. False: the target is reached, or nothing more can be done. */
 static bool step(void)
 {
@@ -98,7 +125,10 @@ static bool step(void)
     if (now > balloon.target) {
         return inflate(now - balloon.target) > 0;
     }
-    return now < balloon.target && deflate(balloon.target - now) > 0;
+    if (now == balloon.target) {
+        return false;
+    }
+    return (balloon.count ? deflate(balloon.target - now) : grow(balloon.target - now)) > 0;
 }
 
 static void *work(void *unused)
@@ -122,8 +152,7 @@ void cor_balloon_set_target(uint64_t pages)
     struct cor_thread *thread;
 
     balloon.target = pages;
-    needed =
-        !balloon.working && (pages < cor_frames_total() || (pages > cor_frames_total() && balloon.count));
+    needed = !balloon.working && pages != cor_frames_total();
     balloon.working = balloon.working || needed;
     cor_spin_unlock(&cor_memory_lock, enabled);
     if (needed && cor_thread_create(&thread, &attr, work, NULL) != 0) {

@@ -26,6 +26,8 @@
 static struct {
     unsigned long *p2m;
     uint64_t total;                /* frames that the domain was built with */
+    uint64_t more;                 /* frames that were added since: numbers total, total + 1, ... */
+    uint64_t more_capacity;        /* of them, those whose place in the P2M's second part is mapped */
     int64_t change;                /* the balloon's part in what it has now */
     uint64_t fresh;                /* next frame that was never used */
     uint64_t linear_next;          /* the heap's next linear frame */
@@ -53,14 +55,41 @@ void cor_frames_init(const start_info_t *si, const struct cor_free_frames *free)
     frames.free_capacity = PER_PAGE;
 }
 
+/* The P2M has two parts: the builder's, and one of ours. */
+static unsigned long *p2m_entry(uint64_t pfn)
+{
+    return pfn < frames.total ? &frames.p2m[pfn] : (unsigned long *)COR_P2M_MORE + (pfn - frames.total);
+}
+
 uint64_t cor_pfn_to_mfn(uint64_t pfn)
 {
-    return frames.p2m[pfn];
+    return *p2m_entry(pfn);
 }
 
 void cor_frame_moved(uint64_t pfn, uint64_t mfn)
 {
-    frames.p2m[pfn] = mfn;
+    *p2m_entry(pfn) = mfn;
+}
+
+uint64_t cor_frame_add(void)
+{
+    uint64_t pfn = frames.total + frames.more;
+
+    if (frames.more == frames.more_capacity) {
+        if (pfn >= UINT32_MAX || frames.more * sizeof(unsigned long) >= COR_P2M_MORE_MAX ||
+            cor_map_pages((uint64_t)p2m_entry(pfn), 1) != 1) {
+            return COR_NO_FRAME;
+        }
+        frames.more_capacity += COR_PAGE_SIZE / sizeof(unsigned long);
+    }
+    *p2m_entry(pfn) = INVALID_P2M_ENTRY;
+    frames.more++;
+    return pfn;
+}
+
+void cor_frame_forget(void)
+{
+    frames.more--;
 }
 
 void cor_frames_change_total(int64_t change)

@@ -33,6 +33,14 @@ uint64_t cor_mfn_to_pfn(uint64_t mfn);
 /* Another machine frame is behind pfn from now on. */
 void cor_frame_moved(uint64_t pfn, uint64_t mfn);
 
+/*
+ * A number for one more frame than the domain was built with; there is no memory behind it until
+ * cor_frame_moved says so. COR_NO_FRAME: no memory for the books. cor_frame_forget takes the last such
+ * number back.
+ */
+uint64_t cor_frame_add(void);
+void cor_frame_forget(void);
+
 /* The balloon's: so many frames have come or, below 0, gone. */
 void cor_frames_change_total(int64_t change);
 

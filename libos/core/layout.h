@@ -6,7 +6,7 @@
  *   0x00_0000_0000  unmapped: null pointers fault
  *   0x00_0040_0000  the initial mapping: image, initrd, P2M, start info, page tables (pvboot/guest.ld,
  * xen/xen.h) main thread's stack, then the heap, growing up 0x1f_c000_0000  end of the heap (127 GiB)
- *   0x1f_c000_0000  list of free frames, timers' heap: arrays that grow page by page (1 GiB)
+ *   0x1f_c000_0000  list of free frames, regions, P2M of frames that came later: arrays that grow (1 GiB)
  *   0x20_0000_0000  regions of cor_map: thread stacks, mmap (128 GiB)
  *   0x40_0000_0000  end
  */
@@ -20,6 +20,8 @@
 #define COR_FREE_LIST     COR_ARRAYS_BASE /* 4 bytes for each frame of the domain */
 #define COR_FREE_LIST_MAX (64ul << 20)    /* 16 Mi frames: 64 GiB */
 #define COR_REGION_TABLE  (COR_ARRAYS_BASE + (256ul << 20))
+#define COR_P2M_MORE      (COR_ARRAYS_BASE + (512ul << 20)) /* 8 bytes for each frame beyond those of the start */
+#define COR_P2M_MORE_MAX  (128ul << 20)
 #define COR_REGIONS_BASE  0x2000000000ul
 #define COR_REGIONS_END   0x4000000000ul
 #define COR_MAX_ADDRESS   COR_REGIONS_END

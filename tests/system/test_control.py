@@ -24,7 +24,7 @@ BOOTS = {
     'life/max': dict(scenarios=['hello', 'obey', 'crash'], ram=256, memory='64M', cpu='max'),
     'consoles': dict(scenarios=['flood', 'readers', 'storms'], ram=256, memory='64M'),
     'storms/2cpus': dict(scenarios=['flood', 'storms'], ram=256, memory='64M', cpus=2, timeout=280),
-    'store': dict(scenarios=['ends', 'deaf', 'balloon', 'storeuser'], ram=256, memory='64M'),
+    'store': dict(scenarios=['ends', 'deaf', 'balloon', 'grow', 'storeuser'], ram=256, memory='64M'),
     'given': dict(scenarios=['given'], ram=256, memory='64M',
                   qemu=['-device', 'edu', '-chardev', 'null,id=debug',
                         '-device', 'isa-debugcon,chardev=debug,iobase=0xe9']),

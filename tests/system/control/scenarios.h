@@ -32,6 +32,7 @@ void scenario_readers(void);
 void scenario_ends(void);
 void scenario_deaf(void);
 void scenario_balloon(void);
+void scenario_grow(void);
 void scenario_storeuser(void);
 
 /* given.c */

@@ -107,6 +107,50 @@ void scenario_balloon(void)
     destroy("balloon");
 }
 
+/* A domain grows beyond what it was built with, up to its limit, and shrinks again. */
+void scenario_grow(void)
+{
+    struct domain_config config = simple("grow", "memory", 8 * 1024, NULL);
+    uint64_t before;
+    struct domain *domain;
+
+    config.max_memory_kib = 20 * 1024;
+    domain = create(&config);
+    if (!domain || !CHECK(wait_output("grow", "main", 10))) {
+        return;
+    }
+    before = free_pages();
+    CHECK(domain_set_memory(domain, 24 * 1024, NULL) != 0); /* above the limit */
+    CHECK(domain_set_memory(domain, 20 * 1024, NULL) == 0);
+    wanted_free = before - 3072;
+    CHECK(wait_for(is_free, NULL, 10));
+    type("grow", "pages\n");
+    CHECK(wait_output("grow", "has 5120", 10));
+    type("grow", "take 16\n");
+    CHECK(wait_output("grow", "taken 16", 10));
+    type("grow", "check\n");
+    CHECK(wait_output("grow", "16 MiB, 0 bad", 10));
+    destroy("grow");
+
+    domain = create(&config);
+    if (!domain || !CHECK(wait_output("grow", "main", 10))) {
+        return;
+    }
+    CHECK(domain_set_memory(domain, 20 * 1024, NULL) == 0);
+    CHECK(wait_for(is_free, NULL, 10));
+    CHECK(domain_set_memory(domain, 6 * 1024, NULL) == 0);
+    wanted_free = before + 512;
+    CHECK(wait_for(is_free, NULL, 10));
+    CHECK(domain_set_memory(domain, 12 * 1024, NULL) == 0);
+    wanted_free = before - 1024;
+    CHECK(wait_for(is_free, NULL, 10));
+    type("grow", "take 9\n");
+    CHECK(wait_output("grow", "taken 9", 10));
+    type("grow", "check\n");
+    CHECK(wait_output("grow", "9 MiB, 0 bad", 10));
+    destroy("grow");
+}
+
 /* ------------------------------------------------------------------ a domain's own use */
 
 void scenario_storeuser(void)
