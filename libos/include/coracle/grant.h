@@ -19,4 +19,27 @@ int64_t cor_grant_access(uint16_t domain, const void *address, bool readonly);
 /* Takes a grant back. 0, or -EBUSY while the other domain has it mapped (try again later). */
 int cor_grant_revoke(cor_gref gref);
 
+/* A page of another domain, mapped here. address NULL: none is. */
+struct cor_granted {
+    void *address;
+    uint32_t handle; /* the hypervisor's */
+};
+
+/*
+ * Maps the page that domain granted us as gref. 0; -ENOMEM (memory or addresses are short), -EACCES (the
+ * hypervisor refuses: no such grant, or it has been taken back). map->address is NULL after an error. Threads
+ * only.
+ */
+int cor_grant_map(uint16_t domain, cor_gref gref, bool readonly, struct cor_granted *map);
+
+/* Ends a mapping; nothing if there is none. Threads only. */
+void cor_grant_unmap(struct cor_granted *map);
+
+/*
+ * Carries out count copies (GNTTABOP_copy); each one's status says how it went. One that was not reached has
+ * GNTST_general_error. Any context.
+ */
+struct gnttab_copy;
+void cor_grant_copy(struct gnttab_copy *copies, unsigned count);
+
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * netback: the domains' network interfaces (xen/io/netif.h, xen/io/xenbus.h), and the bridges that join them.
+ *
+ *   frontend -- rings -- vif.c --+                        +-- uplink.c -- a network card (device/netdev.h)
+ *   frontend -- rings -- vif.c --+-- bridge.c (br0, ...) --+
+ *
+ * A bridge is there as soon as an interface names it. brN has the N-th card of the machine as its uplink;
+ * a bridge of another name, or without such a card, joins the guests only. Frames are copied out of the
+ * sender's memory and into the receivers' by grant copies; they wait for a receiver in a bounded queue, and
+ * are dropped when that is full. Each interface does a bounded amount of work in a turn of the loop.
+ */
+#ifndef TOOLSTACK_BACKEND_NET_H
+#define TOOLSTACK_BACKEND_NET_H
+
+#include <stdint.h>
+#include "toolstack/control/backend.h"
+
+/*
+ * Once, at start, behind device_init(): enters netback among the backends (control/backend.h), which makes
+ * the interfaces of a configuration's vif= with each run.
+ */
+void netback_init(void);
+
+/*
+ * Adds an interface to a domain that runs, as a line of vif= describes it. The number of the interface, or a
+ * negative errno with *error filled.
+ */
+int netback_add(uint16_t domid, const char *text, struct domain_error *error);
+
+/*
+ * Takes an interface away: its frontend is asked to let go of it, and after a few seconds it is gone
+ * whatever that does. 0, or -ENOENT with *error filled.
+ */
+int netback_remove(uint16_t domid, unsigned devid, struct domain_error *error);
+
+struct netback_counters {
+    uint64_t tx_frames, tx_bytes, tx_errors; /* from the guest */
+    uint64_t rx_frames, rx_bytes, rx_errors; /* to the guest */
+    uint64_t rx_dropped;                     /* its queue was full, or it could not take them */
+    uint64_t spoofed, flooded;               /* of the bridge, from this port */
+};
+
+/* 0, or -ENOENT. */
+int netback_counters(uint16_t domid, unsigned devid, struct netback_counters *counters);
+
+#endif
