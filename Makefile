@@ -56,10 +56,17 @@ include tests/lint/build.mk
 ## all: everything that needs no further download (what plain `make` does)
 all: $(ALL)
 
-.PHONY: run install clean help
-## run: boot the hello sample in QEMU and show its output and a boot timeline; ARGS="..." are its arguments
+.PHONY: run hello install clean help
+## run: boot the web server sample in QEMU; its page is at http://localhost:8080 until Ctrl-C; PORT= another port
+PORT ?= 8080
+run: $(BUILD)/coracle $(BUILD)/hypervisor/coracle.elf $(CONTROL) $(HTTPD)
+	$(call say,BOOT,$(HTTPD))
+	@echo 'The page will be at http://localhost:$(PORT) until Ctrl-C.'
+	$(Q)$(BUILD)/coracle run --timeline -p $(PORT):80 --root samples/httpd/site $(HTTPD) || [ $$? -eq 130 ]
+
+## hello: boot the hello sample in QEMU and show its output and a boot timeline; ARGS="..." are its arguments
 ARGS ?= from make
-run: $(BUILD)/coracle $(BUILD)/hypervisor/coracle.elf $(HELLO)
+hello: $(BUILD)/coracle $(BUILD)/hypervisor/coracle.elf $(HELLO)
 	$(call say,BOOT,$(HELLO))
 	$(Q)$(BUILD)/coracle run --timeline $(HELLO) -- $(ARGS)
 

@@ -31,7 +31,7 @@ UNIT_TESTS += cli_relay
 UNIT_SRC_cli_relay := $(addprefix toolstack/lib/,relay.c watch.c queue.c report.c) toolstack/link/mux.c
 UNIT_TESTS += cli_host
 UNIT_SRC_cli_host := $(addprefix toolstack/lib/,address.c blob.c boot_archive.c cmdline.c digest.c host_machine.c \
-	host_place.c json.c log_file.c process.c qemu_args.c report.c size.c table.c usage.c)
+	forward.c host_place.c json.c log_file.c process.c qemu_args.c report.c size.c table.c usage.c)
 UNIT_LIBS_cli_host := -larchive -lcjson -lgcrypt
 UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
 UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c) libos/init/cmdline.c

@@ -43,8 +43,8 @@ static bool is_zero(const uint8_t *bytes, size_t length)
 static bool is_own_link_local(const struct bridge_port_options *o, const uint8_t *address)
 {
     const uint8_t *m = o->mac;
-    const uint8_t own[16] = {0xfe, 0x80, 0,    0,    0,    0,    0,    0,
-                             (uint8_t)(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+    const uint8_t own[16] = {0xfe, 0x80, 0,    0,    0,    0,    0,   0, (uint8_t)(m[0] ^ 2),
+                             m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
 
     return !memcmp(address, own, sizeof(own));
 }

@@ -124,10 +124,11 @@ static int fail_mac(const struct vif *vif, struct domain_error *error)
                            mac, vif->config.bridge);
     }
     domain_describe(domain, &info);
-    return domain_fail(error, -EADDRINUSE,
-                       "vif %u: expected an address of its own on bridge %s, found %s, which is that of vif %u "
-                       "of the domain \"%s\"",
-                       vif->devid, vif->config.bridge, mac, other->devid, info.name);
+    return domain_fail(
+        error, -EADDRINUSE,
+        "vif %u: expected an address of its own on bridge %s, found %s, which is that of vif %u "
+        "of the domain \"%s\"",
+        vif->devid, vif->config.bridge, mac, other->devid, info.name);
 }
 
 static int join_bridge(struct vif *vif, struct domain_error *error)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frames on their way through the control domain, and what is left to be done to them: checksums that their
- * sender left blank, and TCP segments longer than a wire takes. Without knowledge of rings, cards and bridges.
+ * sender left blank, and TCP segments longer than a wire takes. It knows no rings, cards and bridges.
  *
  * A frame is shared by the ports that it goes to; its bytes do not change any more, except that a blank
  * checksum may be finished in place at any time (frame_finish_checksum), which is right for all of them.

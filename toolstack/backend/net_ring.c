@@ -85,8 +85,8 @@ static bool read_extra(struct net_ring *ring, const netif_tx_request_t *entry, s
     memcpy(&info, entry, sizeof(info));
     *more = info.flags & XEN_NETIF_EXTRA_FLAG_MORE;
     if (info.type == XEN_NETIF_EXTRA_TYPE_GSO) {
-        if (info.u.gso.size == 0 || (info.u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 &&
-                                     info.u.gso.type != XEN_NETIF_GSO_TYPE_TCPV6)) {
+        if (info.u.gso.size == 0 ||
+            (info.u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 && info.u.gso.type != XEN_NETIF_GSO_TYPE_TCPV6)) {
             return break_ring(ring, "a segmentation that is none");
         }
         a->gso = info.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4 ? FRAME_GSO_TCPV4 : FRAME_GSO_TCPV6;
@@ -306,7 +306,7 @@ bool net_ring_take(struct net_ring *ring, unsigned most, int64_t *credit,
     }
     t.take = take;
     t.argument = argument;
-    for (; ready && taken < most && *credit > 0; taken++) {
+    for (; ready && taken<most && * credit> 0; taken++) {
         if (!read_arrival(ring, &ready, &a)) {
             break;
         }

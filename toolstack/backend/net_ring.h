@@ -5,8 +5,8 @@
  *
  * The frontend may be malicious. Each index and each request is read once into a local and checked there;
  * nothing that was written to a ring is read back. What breaks the protocol for good (an index beyond the
- * ring, a frame without an end) is an error of the queue, after which it is not touched any more; a frame that
- * is no good by itself, or whose grants have vanished, is answered with an error.
+ * ring, a frame without an end) is an error of the queue, after which it is not touched any more; a frame
+ * that is no good by itself, or whose grants have vanished, is answered with an error.
  */
 #ifndef TOOLSTACK_BACKEND_NET_RING_H
 #define TOOLSTACK_BACKEND_NET_RING_H
@@ -44,13 +44,14 @@ void net_ring_init(struct net_ring *ring, uint16_t domid, void *tx_page, void *r
  * may be more. Nothing if the ring is broken.
  */
 bool net_ring_take(struct net_ring *ring, unsigned most, int64_t *credit,
-                   void (*take)(void *argument, struct net_frame_buffer *frame), void *argument, bool *notify);
+                   void (*take)(void *argument, struct net_frame_buffer *frame), void *argument,
+                   bool *notify);
 
 /* What became of a frame that is to be given to the frontend. */
 enum net_ring_room {
-    NET_RING_GIVEN,  /* copies are under way: net_ring_flush() makes them, and the frame may be released */
-    NET_RING_FULL,   /* no buffers: an event will say when there are */
-    NET_RING_NEVER,  /* this frontend cannot take such a frame: adapt it, or drop it */
+    NET_RING_GIVEN, /* copies are under way: net_ring_flush() makes them, and the frame may be released */
+    NET_RING_FULL,  /* no buffers: an event will say when there are */
+    NET_RING_NEVER, /* this frontend cannot take such a frame: adapt it, or drop it */
     NET_RING_BROKEN
 };
 

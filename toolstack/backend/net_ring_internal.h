@@ -12,7 +12,7 @@
 #define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
 
-/* Describes the copy of length bytes between a granted page of domid's and memory of ours; no page is crossed. */
+/* Describes a copy between a page that domid has granted and memory of ours; no page is crossed. */
 void net_ring_copy(struct gnttab_copy *copy, uint16_t domid, uint32_t gref, unsigned offset, void *ours,
                    unsigned length, bool from_guest);
 

@@ -69,8 +69,7 @@ static void add_extra(struct net_ring *ring, struct net_ring_batch *batch,
 
     (void)next_buffer(ring); /* its place in the ring is what the extra info takes */
     info.u.gso.size = frame->gso_size;
-    info.u.gso.type =
-        frame->gso == FRAME_GSO_TCPV4 ? XEN_NETIF_GSO_TYPE_TCPV4 : XEN_NETIF_GSO_TYPE_TCPV6;
+    info.u.gso.type = frame->gso == FRAME_GSO_TCPV4 ? XEN_NETIF_GSO_TYPE_TCPV4 : XEN_NETIF_GSO_TYPE_TCPV6;
     batch->copy_of[batch->nr_responses] = -1;
     memcpy(&batch->responses[batch->nr_responses++], &info, sizeof(info));
 }

@@ -15,9 +15,9 @@
 #include "toolstack/control/loop.h"
 
 #define VIF_QUEUES_MAX    4u
-#define VIF_WAITING       256u      /* frames that wait for room in a queue */
+#define VIF_WAITING       256u       /* frames that wait for room in a queue */
 #define VIF_WAITING_BYTES (1u << 20) /* ... and their bytes */
-#define VIF_TURN          64u       /* frames of a turn */
+#define VIF_TURN          64u        /* frames of a turn */
 #define VIF_PATH          80u
 #define VIF_LOGS_MAX      8u /* lines on the console about one interface: its guest must not flood it */
 
@@ -31,8 +31,8 @@ struct vif_queue {
     struct net_frame_buffer *waiting[VIF_WAITING];
     unsigned first, count;
     uint32_t bytes;
-    bool event_due;  /* events are masked: too many came for nothing */
-    unsigned idle;   /* turns in a row for which there was nothing to do */
+    bool event_due; /* events are masked: too many came for nothing */
+    unsigned idle;  /* turns in a row for which there was nothing to do */
     struct loop_timer rest;
 };
 
@@ -46,7 +46,7 @@ struct vif {
     struct network *network;
     struct bridge_port *port;
     char frontend[VIF_PATH], backend[VIF_PATH];
-    int state; /* enum xenbus_state: ours */
+    int state;  /* enum xenbus_state: ours */
     bool going; /* taken away: it ends when the frontend has let go */
     struct store_watch *watch;
     struct loop_timer end;

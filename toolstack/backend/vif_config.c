@@ -211,9 +211,9 @@ static int read_kind(struct reader *reader, const char *key, const char *value)
 static const struct {
     const char *key;
     int (*read)(struct reader *reader, const char *key, const char *value);
-} keys[] = {{"mac", read_mac},     {"bridge", read_name}, {"vifname", read_name}, {"ip", read_ip},
-            {"rate", read_rate},   {"mtu", read_count},   {"devid", read_count},  {"antispoof", read_flag},
-            {"type", read_kind},   {"model", read_kind},  {"backend", read_kind}};
+} keys[] = {{"mac", read_mac},   {"bridge", read_name}, {"vifname", read_name}, {"ip", read_ip},
+            {"rate", read_rate}, {"mtu", read_count},   {"devid", read_count},  {"antispoof", read_flag},
+            {"type", read_kind}, {"model", read_kind},  {"backend", read_kind}};
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 /* Without the blanks on both sides; cuts the text. */
@@ -250,10 +250,11 @@ static int read_pair(struct reader *reader, char *pair, unsigned *seen)
             return keys[i].read(reader, keys[i].key, trim(equals + 1));
         }
     }
-    return domain_fail(reader->error, -EINVAL,
-                       "vif %u: expected mac, bridge, ip, rate, mtu, devid, vifname, antispoof, type, model or "
-                       "backend, found \"%.40s\"",
-                       reader->number, key);
+    return domain_fail(
+        reader->error, -EINVAL,
+        "vif %u: expected mac, bridge, ip, rate, mtu, devid, vifname, antispoof, type, model or "
+        "backend, found \"%.40s\"",
+        reader->number, key);
 }
 
 int vif_config_parse(const char *text, unsigned number, struct vif_config *config, struct domain_error *error)

@@ -40,7 +40,8 @@ struct vif_config {
  * Reads a line. 0, or -EINVAL with *error filled: what was expected, and what was found. number: which of
  * the domain's lines it is, for the message.
  */
-int vif_config_parse(const char *text, unsigned number, struct vif_config *config, struct domain_error *error);
+int vif_config_parse(const char *text, unsigned number, struct vif_config *config,
+                     struct domain_error *error);
 
 /*
  * An address of Xen's block (00:16:3e) for the interface `devid` of a domain with this uuid: random as the

@@ -32,6 +32,7 @@
 
 #define DEFAULT_CPU  "qemu64"
 #define DEFAULT_PORT 1234
+#define DEFAULT_NIC  "virtio-net-pci"
 #define CPUS_MAX     255
 
 enum run_key {
@@ -44,7 +45,8 @@ enum run_key {
     KEY_TIMELINE,
     KEY_APPEND,
     KEY_DIRECT,
-    KEY_VIA_HOST
+    KEY_VIA_HOST,
+    KEY_NIC
 };
 
 static const struct argp_option options[] = {
@@ -53,13 +55,16 @@ static const struct argp_option options[] = {
     {"cpus", KEY_CPUS, "N", 0, "processors of the machine and of the domain (default: 1)", 2},
     {"hypervisor", KEY_HYPERVISOR, "xen|coracle", 0, "boot on stock Xen instead of Coracle", 2},
     {"xen", KEY_XEN, "FILE", 0, "the Xen to boot, may be compressed; implies --hypervisor xen", 2},
+    {"publish", 'p', "[ADDRESS:]PORT:GUEST[/udp]", 0,
+     "gives the domain a network; PORT of this machine (127.0.0.1) leads to its port GUEST", 2},
+    {"nic", KEY_NIC, "MODEL", 0,
+     "QEMU's network card, such as e1000 (default with -p: " DEFAULT_NIC "); gives the domain a network", 2},
     {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 2},
     {"via-host", KEY_VIA_HOST, NULL, 0,
      "the image is a domain on a host for this run (default for images of 'coracle build')", 2},
     {"direct", KEY_DIRECT, NULL, 0,
      "the image itself is the hypervisor's initial domain (default for others, and with --hypervisor xen, "
-     "--gdb, "
-     "--timeline)",
+     "--gdb)",
      2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "end the machine after that time, with exit status 124", 3},
     {"gdb", KEY_GDB, "PORT", OPTION_ARG_OPTIONAL,
@@ -83,7 +88,30 @@ static unsigned parse_number(struct argp_state *state, const char *option, const
 /* What is about the initial domain, or is not Coracle. */
 static bool needs_direct(const struct run_request *request)
 {
-    return request->xen || request->gdb_port != 0 || request->timeline;
+    return request->xen || request->gdb_port != 0;
+}
+
+static void add_forward(struct argp_state *state, struct network_request *network, const char *argument)
+{
+    if (network->nr_forwards == FORWARDS_MAX)
+        argp_error(state, "-p %s: expected at most %d of these", argument, FORWARDS_MAX);
+    if (!forward_parse(argument, &network->forwards[network->nr_forwards]))
+        argp_error(state, "-p %s: expected [ADDRESS:]PORT:GUEST[/udp], such as 8080:80", argument);
+    network->nr_forwards++;
+    if (network->model == NULL)
+        network->model = DEFAULT_NIC;
+}
+
+/* What does not go together. */
+static void check_way(struct argp_state *state, struct run_request *request)
+{
+    if (request->way == RUN_VIA_HOST && needs_direct(request))
+        argp_error(state, "--hypervisor xen and --gdb go with --direct only");
+    if (request->network.model == NULL)
+        return;
+    if (request->way == RUN_DIRECT || needs_direct(request))
+        argp_error(state, "a network (-p, --nic) goes with --via-host only: the control domain has the card");
+    request->way = RUN_VIA_HOST;
 }
 
 static error_t parse_run(int key, char *argument, struct argp_state *state)
@@ -126,6 +154,12 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
     case KEY_VIA_HOST:
         request->way = key == KEY_VIA_HOST ? RUN_VIA_HOST : RUN_DIRECT;
         return 0;
+    case 'p':
+        add_forward(state, &request->network, argument);
+        return 0;
+    case KEY_NIC:
+        request->network.model = argument;
+        return 0;
     case 'v':
         request->verbose = true;
         return 0;
@@ -133,8 +167,7 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
         request->quiet = true;
         return 0;
     case ARGP_KEY_END:
-        if (request->way == RUN_VIA_HOST && needs_direct(request))
-            argp_error(state, "--hypervisor xen, --gdb and --timeline go with --direct only");
+        check_way(state, request);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -365,7 +398,7 @@ int verb_run(int argc, char **argv)
     if (image_open(&image, request.guest.image) != 0)
         return EXIT_FAILED;
     /* An image of others may know no console but the initial domain's. */
-    if (request.way == RUN_BY_IMAGE && image.is_libos && !needs_direct(&request))
+    if (request.way == RUN_BY_IMAGE && image.is_libos && !needs_direct(&request) && !request.timeline)
         request.way = RUN_VIA_HOST;
     status = request.way == RUN_VIA_HOST ? run_via_host(&request, &image) : run_image(&request, &image);
     image_close(&image);

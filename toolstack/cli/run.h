@@ -4,6 +4,7 @@
 #define TOOLSTACK_CLI_RUN_H
 
 #include "toolstack/cli/arguments.h"
+#include "toolstack/lib/forward.h"
 #include "toolstack/lib/machine.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ struct run_request {
     const char *options; /* for the hypervisor */
     unsigned cpus, timeout, gdb_port;
     enum run_way way;
+    struct network_request network;
     bool xen, verbose, quiet, timeline;
 };
 

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,6 +70,32 @@ static bool start_domain(struct host_run *run, struct client *client)
     return client_call(client, "POST", DOMAIN_PATH "/unpause", NULL, NULL) == 0;
 }
 
+#define MAIN_TRIES  500
+#define MAIN_TRY_US 20000
+
+/* The boot timeline of a domain that may run for ever: what is known of it as soon as it is in its main(). */
+static void show_main(const struct host_run *run, struct client *client)
+{
+    for (unsigned i = 0; i < MAIN_TRIES && !run->pump.stop; i++) {
+        cJSON *domain = NULL;
+        uint64_t created, begun;
+
+        if (client_call(client, "GET", DOMAIN_PATH, NULL, &domain) != 0)
+            return;
+        created = json_number(domain, "created_ns");
+        begun = json_number(domain, "main_ns");
+        cJSON_Delete(domain);
+        if (begun != 0) {
+            fprintf(stderr,
+                    "boot timeline            since the hypervisor's clock runs\n"
+                    "  %-20s %10.2f ms\n  %-20s %10.2f ms\n",
+                    "domain created", (double)created / 1e6, "main", (double)begun / 1e6);
+            return;
+        }
+        usleep(MAIN_TRY_US); /* nobody tells of it, and this is for people */
+    }
+}
+
 /* Waits for the domain's end, learns all about it, and removes it, which ends its console. */
 static void end_domain(struct host_run *run, struct client *client)
 {
@@ -102,8 +129,11 @@ static void *converse(void *argument)
 
     if (client != NULL) {
         client_set_quiet(client, &run->pump.stop);
-        if (start_domain(run, client))
+        if (start_domain(run, client)) {
+            if (run->request->timeline)
+                show_main(run, client);
             end_domain(run, client);
+        }
         client_close(client);
     }
     close(run->promise[1]);
@@ -311,6 +341,12 @@ static int make_config(struct host_run *run, const struct image *image, enum mac
     json_set_number(run->config, "memory_kib", run->request->guest.memory / KIB);
     json_set_number(run->config, "vcpus", run->request->cpus);
     json_set_flag(run->config, "paused");
+    if (run->request->network.model != NULL) {
+        cJSON *vifs = json_array();
+
+        json_append_text(vifs, "bridge=br0");
+        cJSON_AddItemToObject(run->config, "vif", vifs);
+    }
     /* It stays until it was asked how it ended. */
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         json_set_text(run->config, events[i], "preserve");
@@ -338,6 +374,18 @@ static int boot(struct host_run *run, const struct image *image, const char *sym
     return status;
 }
 
+/* Before anything boots. 0, or -1 with a message for each port that is not free. */
+static int check_ports(const struct network_request *network)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < network->nr_forwards; i++) {
+        if (forward_check(&network->forwards[i]) != 0)
+            result = -1;
+    }
+    return result;
+}
+
 int run_via_host(const struct run_request *request, const struct image *image)
 {
     struct host_run run = {
@@ -346,6 +394,7 @@ int run_via_host(const struct run_request *request, const struct image *image)
                     .cpu = request->cpu,
                     .cpus = request->cpus,
                     .options = request->options,
+                    .network = &request->network,
                     .hypervisor_fd = -1,
                     .control_fd = -1,
                     .archive_fd = -1},
@@ -355,7 +404,7 @@ int run_via_host(const struct run_request *request, const struct image *image)
     int root = request->guest.root != NULL ? make_root(request->guest.root) : -1, status = EXIT_FAILED;
     char *hypervisor = NULL, *control = NULL, *symbols = NULL;
 
-    if ((request->guest.root == NULL || root >= 0) &&
+    if (check_ports(&request->network) == 0 && (request->guest.root == NULL || root >= 0) &&
         image_check_memory(image, root >= 0 ? file_size(root) : 0, request->guest.memory) == 0 &&
         make_config(&run, image, choose_input(image)) == 0 && make_archive(&run, image, root) == 0 &&
         (hypervisor = find_hypervisor()) != NULL && (control = find_control()) != NULL &&

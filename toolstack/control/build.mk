@@ -57,3 +57,4 @@ $(BUILD)/tests/system/control_guests/%.elf: tests/system/control/guests/%.c $(CO
 test test-system test-system-guests: $(CONTROL_GUESTS)
 
 include toolstack/control/unit.mk
+include toolstack/backend/unit.mk

@@ -18,7 +18,7 @@ DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck python3 libcmocka-dev
 
 # Goals of the command line that need a group; every goal but those of DEPS_GOALS_none needs `build`.
 DEPS_GOALS_none := help clean
-DEPS_GOALS_run := run test% bench debug fuzz
+DEPS_GOALS_run := run hello test% bench debug fuzz
 DEPS_GOALS_pack := test test-system
 DEPS_GOALS_test := test% bench fuzz
 DEPS_GOALS_debug := debug

@@ -6,6 +6,8 @@
 #ifndef TOOLSTACK_LIB_HOST_MACHINE_H
 #define TOOLSTACK_LIB_HOST_MACHINE_H
 
+#include "toolstack/lib/forward.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,8 +16,9 @@ struct host_machine {
     const char *kvm_problem; /* NULL: use KVM; else why not, and TCG is used */
     const char *cpu;         /* QEMU's name of a processor model */
     unsigned cpus;
-    uint64_t memory;     /* of the machine, bytes */
-    const char *options; /* more options for the hypervisor; may be empty */
+    uint64_t memory;                       /* of the machine, bytes */
+    const char *options;                   /* more options for the hypervisor; may be empty */
+    const struct network_request *network; /* NULL: no card */
     int hypervisor_fd, control_fd, archive_fd;
 };
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Networks of guests as their users have them: `coracle run -p`, a web server that is reached from this machine, its load,
+and what is said when that cannot be."""
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+from runner.core import Failure, Test
+from runner.load import hold, load
+from runner.machine import HYPERVISOR_FAULT
+from runner.tool import coracle, product
+
+HTTPD = 'samples/httpd/httpd.elf'
+ECHO = 'samples/echo/echo.elf'
+SITE = 'tests/system/httpd/site'
+PATIENCE = 120
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as one:
+        one.bind(('127.0.0.1', 0))
+        return one.getsockname()[1]
+
+
+class Server:
+    """`coracle run` in the background until `ready` is on its stdout; ended with Ctrl-C."""
+
+    def __init__(self, context, options, image, args, ready):
+        self.out = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([product(context, 'coracle'), 'run', *options, product(context, image), '--', *args],
+                                        stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + PATIENCE
+        while ready not in self.text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.end()
+                raise Failure('the server does not say "%s"' % ready, self.text())
+            time.sleep(0.05)
+
+    def text(self):
+        self.out.seek(0)
+        return self.out.read().decode('utf-8', 'replace')
+
+    def end(self):
+        """The exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        status = self.end()
+        if kind is None and HYPERVISOR_FAULT.search(self.text()):
+            raise Failure('the hypervisor itself is at fault', self.text())
+        if kind is None and status != 130:
+            raise Failure('status %s instead of 130 after Ctrl-C' % status, self.text())
+
+
+def fetch(port, path):
+    """The page, once the guest has its address."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen('http://127.0.0.1:%d%s' % (port, path), timeout=PATIENCE) as answer:
+                return answer.read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+
+
+def page(card):
+    """The page of the web server, with this card in the machine."""
+    def function(context):
+        port = free_port()
+        options = ['-p', '%d:80' % port, '--nic', card, '--root', os.path.join(context.root, SITE), '--timeline']
+        with Server(context, options, HTTPD, [], 'httpd: serving') as server:
+            with open(os.path.join(context.root, SITE, 'index.html'), 'rb') as file:
+                expected = file.read()
+            if fetch(port, '/') != expected:
+                raise Failure('the page is not the file', server.text())
+            for wanted in ('boot timeline', 'domain created', 'main'):
+                if wanted not in server.text():
+                    raise Failure('the output has no "%s"' % wanted, server.text())
+            return server.text()
+    return function
+
+
+def echo(context):
+    """TCP and UDP through the bridge, frames of all sizes."""
+    port, udp = free_port(), free_port(socket.SOCK_DGRAM)
+    options = ['-p', '%d:7' % port, '-p', '127.0.0.1:%d:7/udp' % udp]
+    data = bytes(i * 7 & 255 for i in range(1 << 20))
+    with Server(context, options, ECHO, [], 'echo: TCP') as server:
+        with socket.create_connection(('127.0.0.1', port), PATIENCE) as one:
+            one.settimeout(PATIENCE)
+            back, sent = bytearray(), 0
+            while len(back) < len(data):
+                sent += one.send(data[sent:sent + 32768]) if sent < len(data) else 0
+                chunk = one.recv(65536)
+                if not chunk:
+                    raise Failure('the connection ended after %d bytes' % len(back), server.text())
+                back += chunk
+            if bytes(back) != data:
+                raise Failure('other bytes came back', server.text())
+        with socket.socket(type=socket.SOCK_DGRAM) as one:
+            one.settimeout(5)
+            for size in (1, 100, 1472):
+                for _ in range(10):  # a datagram may be lost
+                    one.sendto(data[:size], ('127.0.0.1', udp))
+                    try:
+                        answer = one.recv(65536)
+                        break
+                    except socket.timeout:
+                        answer = None
+                if answer != data[:size]:
+                    raise Failure('%d bytes by UDP did not come back' % size, server.text())
+        return server.text()
+
+
+def loaded(context):
+    """10,000 connections, again, and then 1,000 that are open at the same time: each gets the same answer. QEMU listens with
+    a backlog of one, so only a few are being made at a time: what waits longer would measure this machine's retries."""
+    port = free_port()
+    options = ['-p', '%d:80' % port, '--root', os.path.join(context.root, SITE)]
+    log = []
+    with Server(context, options, HTTPD, [], 'httpd: serving') as server:
+        fetch(port, '/')
+        for total in (10000, 10000):
+            results = load(port, '/', total, 4, time.monotonic() + PATIENCE)
+            log.append('%d connections: %s' % (total, dict(results)))
+            if len(results) != 1 or not next(iter(results)).startswith(b'HTTP/1.1 200 OK'):
+                raise Failure('not all connections got the page', '\n'.join(log) + server.text())
+        answers = hold(port, '/', 1000, 4, time.monotonic() + PATIENCE)
+        log.append('1000 at once: %s' % dict(answers))
+        if len(answers) != 1 or sum(answers.values()) != 2000 or not next(iter(answers)).startswith(b'HTTP/1.1 200 OK'):
+            raise Failure('not all of 1,000 connections got the page twice', '\n'.join(log) + server.text())
+        return '\n'.join(log)
+
+
+def port_in_use(context):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        finished = coracle(context, 'run', '-p', '%d:80' % port, product(context, HTTPD), timeout=30)
+    if finished.status != 1 or 'port %d of 127.0.0.1 (TCP) is in use' % port not in finished.err or \
+            'booting' in finished.err:
+        raise Failure('a port in use should be an error before anything boots', finished.text())
+    return finished.text()
+
+
+def usage(context):
+    log = ''
+    for options in (['-p', '80'], ['-p', '0:80'], ['-p', '8080:65536'], ['-p', '8080:80/icmp'], ['-p', 'host:8080:80'],
+                    ['-p', '8080:80', '--direct'], ['-p', '8080:80', '--gdb']):
+        finished = coracle(context, 'run', *options, product(context, HTTPD), timeout=30)
+        log += finished.text()
+        if finished.status != 2 or not ('expected' in finished.err or '--via-host only' in finished.err):
+            raise Failure('%s should be bad usage' % ' '.join(options), finished.text())
+    return log
+
+
+def collect(_context):
+    tests = {'page/virtio': page('virtio-net-pci'), 'page/e1000': page('e1000'), 'echo': echo, 'load': loaded,
+             'port_in_use': port_in_use, 'usage': usage}
+    return [Test('system/net/' + name, function) for name, function in tests.items()]
