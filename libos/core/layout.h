@@ -20,7 +20,7 @@
 #define COR_FREE_LIST     COR_ARRAYS_BASE /* 4 bytes for each frame of the domain */
 #define COR_FREE_LIST_MAX (64ul << 20)    /* 16 Mi frames: 64 GiB */
 #define COR_REGION_TABLE  (COR_ARRAYS_BASE + (256ul << 20))
-#define COR_P2M_MORE      (COR_ARRAYS_BASE + (512ul << 20)) /* 8 bytes for each frame beyond those of the start */
+#define COR_P2M_MORE      (COR_ARRAYS_BASE + (512ul << 20)) /* 8 bytes for each frame that came later */
 #define COR_P2M_MORE_MAX  (128ul << 20)
 #define COR_REGIONS_BASE  0x2000000000ul
 #define COR_REGIONS_END   0x4000000000ul
