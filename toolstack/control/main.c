@@ -2,6 +2,7 @@
 /* The control domain's start: an ordered list, then the event loop. */
 #include <stdio.h>
 #include <string.h>
+#include "toolstack/backend/blk.h"
 #include "toolstack/backend/net.h"
 #include "toolstack/control/api.h"
 #include "toolstack/control/archive.h"
@@ -28,6 +29,7 @@ int main(void)
         printf("control: no devices: the hypervisor gives them to another domain\n");
     }
     netback_init();
+    blk_backend_init();
     /*
      * Without a token nobody may ask, and without a line nobody can: the domains of the archive run all the
      * same.

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One ring of a virtual disk: takes requests, moves their data between the frontend's pages and our own
+ * buffers by grant copies, lets the disk do them, and answers.
+ *
+ *   ring --> decoded and checked copy --> slot (buffer) --> blkdev --> answer in the ring
+ *
+ * The data is copied, not mapped: a copy costs the hypervisor what mapping and unmapping the page would,
+ * without flushing translations; a frontend that takes its page back, changes it meanwhile or dies gets an
+ * error and holds up nothing, since no device reads or writes its memory; and the buffer is aligned and
+ * within reach for every kind of disk. In flight are at most BLK_SLOTS requests a ring, which bounds memory.
+ */
+#ifndef TOOLSTACK_BACKEND_BLK_QUEUE_H
+#define TOOLSTACK_BACKEND_BLK_QUEUE_H
+
+#include "toolstack/backend/blk_request.h"
+#include "toolstack/device/blkdev.h"
+
+#define BLK_SLOTS 8u
+#define BLK_TURN  16u /* requests taken in one turn of the loop */
+
+struct blk_queue_setup {
+    struct blkdev *disk;
+    struct blk_limits limits;
+    uint16_t domid;
+    uint32_t ring_ref, port; /* as the frontend said */
+    /* The frontend broke the protocol; nothing is served any more. From the loop; may close the queue. */
+    void (*broken)(void *context, const char *why);
+    void *context;
+};
+
+struct blk_queue;
+
+/* Begins to serve. 0; -ENOMEM, -EACCES (no such grant), or no such port. *queue is closed by its owner. */
+int blk_queue_open(const struct blk_queue_setup *setup, struct blk_queue **queue);
+
+/*
+ * Lets go of everything of the frontend's at once. Requests that the disk still has end without it.
+ */
+void blk_queue_close(struct blk_queue *queue);
+
+#endif
