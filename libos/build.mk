@@ -12,6 +12,8 @@ LIBOS_CFLAGS = $(GUEST_CFLAGS) $(SYSROOT_CFLAGS) -isystem $(BUILD)/libos/abi -fn
 LIBOS_PLAIN_SRC := $(foreach d,$(LIBOS_PLAIN),$(wildcard libos/$(d)/*.c) $(wildcard libos/$(d)/*.S))
 LIBOS_SSE_SRC := $(foreach d,$(LIBOS_SSE),$(wildcard libos/$(d)/*.c) $(wildcard libos/$(d)/*.S))
 LIBOS_OBJ := $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC) $(LIBOS_SSE_SRC))
+# Disks: a member of the archive by itself, so that only a program that asks for it carries it.
+LIBOS_BLOCK_OBJ := $(patsubst %,$(BUILD)/%.o,$(wildcard libos/front/blk*.c) libos/posix/block.c)
 
 $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC)): LIBOS_REGS := -mgeneral-regs-only
 
@@ -34,12 +36,15 @@ $(BUILD)/libos/abi/xen:
 # the same name, and the POSIX room's hooks replace the core's empty ones. Its public names are weak, so that a program
 # may have its own; names that only libos uses (hidden, by their headers) are not seen outside. What a program does not
 # use, the linker drops (--gc-sections).
+#
+# What it refers to weakly may come from the other members (disks), if something else asks for these.
 $(LIBCORACLE): $(LIBOS_OBJ) $(LWIP_OBJ) libos/build.mk
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)ld -r -o $@.o $(LIBOS_OBJ) $(LWIP_OBJ) && objcopy --localize-hidden $@.o
+	$(Q)ld -r -o $(@D)/block.o $(LIBOS_BLOCK_OBJ)
+	$(Q)ld -r -o $@.o $(filter-out $(LIBOS_BLOCK_OBJ),$(LIBOS_OBJ)) $(LWIP_OBJ) && objcopy --localize-hidden $@.o
 	$(Q)nm --defined-only --extern-only $@.o | sed 's/.* //' >$@.names && objcopy --weaken-symbols=$@.names $@.o
-	$(Q)rm -f $@ && ar rcs $@ $@.o && rm $@.o $@.names
+	$(Q)rm -f $@ && ar rcs $@ $@.o $(@D)/block.o && rm $@.o $@.names $(@D)/block.o
 
 -include $(LIBOS_OBJ:.o=.d)
 

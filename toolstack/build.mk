@@ -4,7 +4,7 @@
 CORACLE_VERSION := 0.1
 
 CLI_PVBOOT := $(addprefix pvboot/,elf.c notes.c layout.c error.c)
-CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c toolstack/link/*.c) $(CLI_PVBOOT)
+CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c toolstack/link/*.c) toolstack/backend/disk_line.c $(CLI_PVBOOT)
 # libxlutil (xl.cfg's parser) is linked statically: no Xen package is needed to run the tool.
 XLUTIL := -Wl,-Bstatic -lxlutil -Wl,-Bdynamic
 CLI_LIBS := -larchive -lcurl -lhttp_parser -lcjson -lgcrypt $(XLUTIL)
@@ -30,8 +30,9 @@ UNIT_LIBS_cli_xl_cfg := -lcjson $(XLUTIL)
 UNIT_TESTS += cli_relay
 UNIT_SRC_cli_relay := $(addprefix toolstack/lib/,relay.c watch.c queue.c report.c) toolstack/link/mux.c
 UNIT_TESTS += cli_host
-UNIT_SRC_cli_host := $(addprefix toolstack/lib/,address.c blob.c boot_archive.c cmdline.c digest.c host_machine.c \
-	forward.c host_place.c json.c log_file.c process.c qemu_args.c report.c size.c table.c usage.c)
+UNIT_SRC_cli_host := $(addprefix toolstack/lib/,address.c blob.c boot_archive.c cmdline.c digest.c disk_images.c \
+	forward.c host_machine.c host_place.c json.c log_file.c process.c qemu_args.c report.c size.c table.c usage.c) \
+	toolstack/backend/disk_line.c
 UNIT_LIBS_cli_host := -larchive -lcjson -lgcrypt
 UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
 UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c) libos/init/cmdline.c

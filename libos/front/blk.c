@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkfront: virtual disks as threads see them. xvd names, opening, and reads and writes of any length, cut into
- * requests of which several are in flight; the ring is blk_ring.c's.
+ * blkfront: virtual disks as threads see them. xvd names, opening, and reads and writes of any length, cut
+ * into requests of which several are in flight; the ring is blk_ring.c's.
  */
 #include "coracle/block.h"
 

@@ -20,7 +20,7 @@
 #define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
 
-#define CLOSE_NS (5 * NS_PER_S)
+#define CLOSE_NS 5000000000ull /* for the backend to let go, when the disk is closed */
 
 /* ------------------------------------------------------------------ pages */
 
@@ -291,7 +291,10 @@ static void read_state(struct cor_block *disk);
 
 static void closed(struct cor_store_request *request)
 {
-    (void)request;
+    struct cor_block *disk = request->context;
+
+    disk->busy_closing = 0;
+    cor_wake(&disk->busy_closing, 1);
 }
 
 /* The backend wants to go, or has gone: nobody waits for it, and it may let go. In interrupt context. */
@@ -312,7 +315,9 @@ static void state_read(struct cor_store_request *request)
         disk->closing = (struct cor_store_request){
             .type = XS_WRITE,
             .part = {{disk->own_state_path, (uint32_t)strlen(disk->own_state_path) + 1}, {"6", 1}},
-            .done = closed};
+            .done = closed,
+            .context = disk};
+        disk->busy_closing = 1;
         cor_store_submit(&disk->closing);
     }
     if (again && !disk->gone) {
@@ -477,8 +482,8 @@ void cor_blk_disconnect(struct cor_block *disk)
     while (disk->busy_reading) {
         cor_wait(&disk->busy_reading, disk->busy_reading, COR_FOREVER, COR_WAIT_UNINTERRUPTIBLE);
     }
-    while (disk->closing.done && !disk->closing.finished) {
-        cor_wait(&disk->closing.finished, 0, COR_FOREVER, COR_WAIT_UNINTERRUPTIBLE);
+    while (disk->busy_closing) {
+        cor_wait(&disk->busy_closing, 1, COR_FOREVER, COR_WAIT_UNINTERRUPTIBLE);
     }
     (void)cor_xenbus_close(&disk->xenbus, cor_monotonic_ns() + CLOSE_NS); /* pages in use stay granted */
     free_disk(disk);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual disk's connection: xenbus, the ring, and entries, each with pages that are granted to the backend
- * once and stay so (what xen/io/blkif.h calls persistent grants, which a backend may map for good). Data is
- * copied between them and the program: the backend sees nothing else of the program's memory, data may lie
- * anywhere, and a backend that keeps a page keeps one of these.
+ * A virtual disk's connection: xenbus, the ring, and entries, each with pages that are granted to the
+ * backend once and stay so (what xen/io/blkif.h calls persistent grants, which a backend may map for good).
+ * Data is copied between them and the program: the backend sees nothing else of the program's memory, data
+ * may lie anywhere, and a backend that keeps a page keeps one of these.
  */
 #ifndef LIBOS_FRONT_BLK_RING_H
 #define LIBOS_FRONT_BLK_RING_H
@@ -47,6 +47,7 @@ struct cor_block {
     struct cor_store_request reading, closing;
     char state_path[COR_XENBUS_PATH + 8], own_state_path[COR_XENBUS_PATH + 8], state[8];
     volatile uint32_t busy_reading; /* 1: a request is with the store; 2: and the state changed meanwhile */
+    volatile uint32_t busy_closing; /* 1: a request is with the store */
 
     struct cor_spinlock lock; /* guards the ring, the free entries, and what is waiting */
     volatile bool gone;       /* no answer will come any more */

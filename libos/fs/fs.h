@@ -56,7 +56,7 @@ struct inode {
         struct fs_data data; /* S_IFREG */
         struct fs_dir *dir;  /* S_IFDIR */
         char *target;        /* S_IFLNK, NUL-terminated, size bytes */
-        dev_t rdev;          /* S_IFCHR */
+        dev_t rdev;          /* S_IFCHR, S_IFBLK */
     };
 };
 

@@ -125,7 +125,7 @@ void fs_stat(const struct inode *inode, struct stat *st)
         .st_mtim = inode->mtime,
         .st_ctim = inode->ctime,
     };
-    if (S_ISCHR(inode->mode))
+    if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))
         st->st_rdev = inode->rdev;
     if (S_ISREG(inode->mode)) {
         size_t shared = (inode->data.image_size + 511) / 512;

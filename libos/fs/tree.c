@@ -97,13 +97,13 @@ int fs_mknod(struct inode *start, const char *path, mode_t mode, dev_t rdev)
     struct inode *inode;
     int err;
 
-    if (!S_ISCHR(mode) && !S_ISREG(mode))
+    if (!S_ISCHR(mode) && !S_ISBLK(mode) && !S_ISREG(mode))
         return -EINVAL;
     err = walk_new(start, path, false, &place);
     if (err)
         return err;
     inode = inode_new(mode);
-    if (inode && S_ISCHR(mode))
+    if (inode && !S_ISREG(mode))
         inode->rdev = rdev;
     err = enter(&place, inode, NULL);
     fs_place_put(&place);

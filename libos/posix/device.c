@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "coracle/shutdown.h"
+#include "libos/posix/block.h"
 #include "libos/posix/file.h"
 #include "libos/posix/random.h"
 #include "libos/posix/thread.h"
@@ -73,6 +74,27 @@ static const struct {
 
 #define DEVICES (sizeof(devices) / sizeof(*devices))
 
+/* A disk, in programs that have them. */
+static int open_disk(struct inode *inode, int flags, struct file **file)
+{
+    void *state;
+    off_t size;
+    int err = cor_block_file_open ? cor_block_file_open(inode->rdev, flags, &state, &size) : -ENXIO;
+
+    if (!err) {
+        inode->size = size; /* for lseek and fstat */
+        *file = file_new(&cor_block_file_ops, flags, inode, state);
+        if (*file)
+            return 0;
+        err = -ENFILE;
+        cor_block_file_ops.release(&(struct file){.state = state});
+    }
+    posix_lock(&vfs_lock);
+    inode_put(inode);
+    posix_unlock(&vfs_lock);
+    return err;
+}
+
 int device_open(struct inode *inode, int flags, struct file **file)
 {
     const struct file_ops *ops = NULL;
@@ -82,6 +104,8 @@ int device_open(struct inode *inode, int flags, struct file **file)
         if (devices[i].rdev == rdev)
             ops = devices[i].ops;
     }
+    if (S_ISBLK(inode->mode))
+        return open_disk(inode, flags, file);
     *file = ops ? file_new(ops, flags, inode, NULL) : NULL;
     if (*file)
         return 0;
@@ -125,6 +149,20 @@ static int enter_device(struct inode *dev, size_t i)
     return fs_mknod(dev, devices[i].name, S_IFCHR | devices[i].mode, devices[i].rdev);
 }
 
+/* The domain's disks, in programs that have them. */
+static void enter_disks(struct inode *dev)
+{
+    char name[16];
+    long number;
+
+    for (unsigned i = 0; cor_block_list && (number = cor_block_list(i, name)) >= 0; i++) {
+        if (!name[0])
+            continue;
+        fs_unlink(dev, name); /* the archive may have brought one */
+        fs_mknod(dev, name, S_IFBLK | 0660, (dev_t)number);
+    }
+}
+
 int devices_enter(void)
 {
     struct inode *root = fs_root(), *dev;
@@ -136,6 +174,7 @@ int devices_enter(void)
     for (size_t i = 0; i < DEVICES && err != -ENOSPC; i++)
         err = enter_device(dev, i); /* a directory of the archive in a device's place stays */
     if (err != -ENOSPC) {
+        enter_disks(dev);
         fs_mkdir(dev, "fd", 0755);
         fs_symlink("../stdin", dev, "fd/0");
         fs_symlink("../stdout", dev, "fd/1");

@@ -71,7 +71,11 @@ int dirfd(DIR *dir)
 
 static unsigned char type_of(mode_t mode)
 {
-    return S_ISDIR(mode) ? DT_DIR : S_ISLNK(mode) ? DT_LNK : S_ISCHR(mode) ? DT_CHR : DT_REG;
+    return S_ISDIR(mode)   ? DT_DIR
+           : S_ISLNK(mode) ? DT_LNK
+           : S_ISCHR(mode) ? DT_CHR
+           : S_ISBLK(mode) ? DT_BLK
+                           : DT_REG;
 }
 
 /* 1: an entry; 0: the end. */

@@ -44,6 +44,7 @@ struct file_ops {
      * file.
      */
     struct poll_source *(*source)(struct file *file);
+    int (*sync)(struct file *file); /* missing: there is nothing to do */
     void (*release)(struct file *file);
     bool seekable; /* else lseek and pread say ESPIPE */
 };

@@ -294,11 +294,11 @@ int ftruncate(int fd, off_t size)
     return (int)posix_result(err);
 }
 
-/* Everything is in memory at once. */
+/* Files of the tree are in memory at once. */
 int fsync(int fd)
 {
     struct file *file = fd_get(fd);
-    int err = !file ? -EBADF : file->inode ? 0 : -EINVAL;
+    int err = !file ? -EBADF : !file->inode ? -EINVAL : file->ops->sync ? file->ops->sync(file) : 0;
 
     file_put(file);
     return (int)posix_result(err);

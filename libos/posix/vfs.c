@@ -115,7 +115,7 @@ static const struct file_ops directory_ops = {.seekable = true};
 
 int vfs_open_inode(struct inode *inode, int flags, struct file **file)
 {
-    if (S_ISCHR(inode->mode))
+    if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))
         return device_open(inode, flags, file);
     *file = file_new(S_ISDIR(inode->mode) ? &directory_ops : &regular_ops, flags, inode, NULL);
     if (*file)

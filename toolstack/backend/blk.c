@@ -2,10 +2,11 @@
 /*
  * See blk.h. A virtual disk steps with its frontend (xen/io/xenbus.h):
  *
- *   InitWait -- frontend Initialised or Connected: rings --> Connected -- Closing --> Closing -- Closed --> Closed
+ *   InitWait -- frontend Initialised, Connected: rings --> Connected -- Closing --> Closing
+ *      ^                                                                            |
+ *      +---------------- Initialising again ---------------- Closed <-- Closed -----+
  *
- * and from Closed back to InitWait when the frontend is Initialising again, unless it is on its way out
- * (online = 0): then it goes with all its nodes.
+ * unless it is on its way out (online = 0): then it goes with all its nodes.
  */
 #include "toolstack/backend/blk.h"
 

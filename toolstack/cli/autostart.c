@@ -25,7 +25,7 @@ static int autostart_add(struct boot_archive *archive, struct domain_files *file
 
 /* Adds the domain of one file, whose name no other may have. names: the names so far. 0, or -1 with a
  * message. */
-static int add_file(struct boot_archive *archive, char *file, cJSON *names)
+static int add_file(struct boot_archive *archive, char *file, cJSON *names, struct disk_images *disks)
 {
     static char *no_args[] = {NULL};
     const struct domain_request request = {.guest = {.image = file, .args = no_args}};
@@ -42,14 +42,16 @@ static int add_file(struct boot_archive *archive, char *file, cJSON *names)
         report("%s: the name '%s' is that of the domain of %s already", file, name, other);
     } else {
         json_set_text(names, name, file);
-        result = autostart_add(archive, &files, config);
+        result = disks != NULL ? disk_images_add_config(disks, config, file) : 0;
+        if (result == 0)
+            result = autostart_add(archive, &files, config);
     }
     domain_files_close(&files);
     cJSON_Delete(config);
     return result;
 }
 
-int autostart_write(int fd, const char *token, char *const *files, unsigned count)
+int autostart_write(int fd, const char *token, char *const *files, unsigned count, struct disk_images *disks)
 {
     struct boot_archive *archive = boot_archive_begin(fd, token);
     cJSON *names;
@@ -59,7 +61,7 @@ int autostart_write(int fd, const char *token, char *const *files, unsigned coun
         return -1;
     names = json_object();
     for (unsigned i = 0; i < count && result == 0; i++)
-        result = add_file(archive, files[i], names);
+        result = add_file(archive, files[i], names, disks);
     cJSON_Delete(names);
     if (boot_archive_end(archive) != 0)
         result = -1;

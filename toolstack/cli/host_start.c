@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * coracle host start: takes the host's lock, makes its token and boot archive, leaves an agent (agent.h) in
- * the background with all of it, and asks the API until it answers: the question waits at the agent's socket.
+ * the background with all of it, and asks the API until it answers: the question waits at the agent's
+ * socket.
  */
 #include "toolstack/cli/autostart.h"
 #include "toolstack/cli/host.h"
@@ -122,7 +123,7 @@ static bool open_parts(struct host_machine *machine)
 
 /* Makes the token and the boot archive. False with a message. */
 static bool make_archive(const struct start_request *request, const struct host_place *place,
-                         struct host_machine *machine)
+                         struct host_machine *machine, struct disk_images *disks)
 {
     char token[DIGEST_TEXT];
 
@@ -130,7 +131,7 @@ static bool make_archive(const struct start_request *request, const struct host_
         return false;
     machine->archive_fd = blob_create("boot archive");
     return machine->archive_fd >= 0 &&
-           autostart_write(machine->archive_fd, token, request->files, request->nr_files) == 0 &&
+           autostart_write(machine->archive_fd, token, request->files, request->nr_files, disks) == 0 &&
            host_check_memory(machine->memory, file_size(machine->archive_fd)) == 0;
 }
 
@@ -155,7 +156,9 @@ static int write_state(const struct host_place *place, const struct host_machine
 
 /* ---- start ---- */
 
-/* Starts the agent with a listening socket. Its process id, or -1 with a message. gate: agent.h's starter. */
+/*
+ * Starts the agent with a listening socket. Its process id, or -1 with a message. gate: agent.h's starter.
+ */
 static pid_t start_agent(const struct host_place *place, const struct host_machine *machine, int lock,
                          int gate[2])
 {
@@ -211,12 +214,14 @@ static int wait_for_answer(const struct host_place *place, pid_t agent, int gate
 
 static int start_locked(const struct start_request *request, const struct host_place *place, int lock)
 {
+    struct disk_images disks = {0};
     struct host_machine machine = {
         .kvm_problem = why_no_kvm(),
         .cpu = request->cpu,
         .cpus = request->cpus,
         .memory = request->memory,
         .options = request->options,
+        .disks = &disks,
         .hypervisor_fd = -1,
         .control_fd = -1,
         .archive_fd = -1,
@@ -225,9 +230,10 @@ static int start_locked(const struct start_request *request, const struct host_p
     pid_t agent = -1;
 
     host_clean(place);
-    if (open_parts(&machine) && make_archive(request, place, &machine))
+    if (open_parts(&machine) && make_archive(request, place, &machine, &disks))
         agent = start_agent(place, &machine, lock, gate);
     host_machine_close(&machine);
+    disk_images_free(&disks);
     if (agent > 0) {
         result = write_state(place, &machine, agent);
         close(lock);

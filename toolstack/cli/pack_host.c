@@ -132,7 +132,7 @@ static int stage_archive(const struct stage *stage, const struct pack_host_reque
 
     if (fd < 0)
         return -1;
-    result = autostart_write(fd, request->token, request->files, request->nr_files);
+    result = autostart_write(fd, request->token, request->files, request->nr_files, NULL);
     *size = file_size(fd);
     close(fd);
     return result;

@@ -2,8 +2,8 @@
 /*
  * coracle run: a guest image as if it were a local program.
  *
- * Exit status: the program's own. When it has none to give, with a line on stderr that starts with "coracle:
- * ":
+ * Exit status: the program's own. When it has none to give, with a line on stderr that starts with
+ * "coracle: ":
  *   1      the machine did not start, or the hypervisor failed
  *   2      bad usage
  *   124    --timeout
@@ -46,10 +46,15 @@ enum run_key {
     KEY_APPEND,
     KEY_DIRECT,
     KEY_VIA_HOST,
-    KEY_NIC
+    KEY_NIC,
+    KEY_DISK
 };
 
 static const struct argp_option options[] = {
+    {"disk", KEY_DISK, "FILE[:ro]", 0,
+     "an image file, raw or qcow2, as the program's next disk (/dev/xvda, ...); or a line as in disk= of "
+     "xl.cfg",
+     1},
     {"cpu", KEY_CPU, "MODEL", 0,
      "QEMU's processor model (default: " DEFAULT_CPU "), such as Conroe,-vmx or max", 2},
     {"cpus", KEY_CPUS, "N", 0, "processors of the machine and of the domain (default: 1)", 2},
@@ -107,6 +112,10 @@ static void check_way(struct argp_state *state, struct run_request *request)
 {
     if (request->way == RUN_VIA_HOST && needs_direct(request))
         argp_error(state, "--hypervisor xen and --gdb go with --direct only");
+    if (request->nr_disks != 0 && (request->way == RUN_DIRECT || needs_direct(request)))
+        argp_error(state, "a disk (--disk) goes with --via-host only: the control domain drives it");
+    if (request->nr_disks != 0)
+        request->way = RUN_VIA_HOST;
     if (request->network.model == NULL)
         return;
     if (request->way == RUN_DIRECT || needs_direct(request))
@@ -121,6 +130,11 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &request->guest;
+        return 0;
+    case KEY_DISK:
+        if (request->nr_disks == DISK_IMAGES_MAX)
+            argp_error(state, "--disk %s: expected at most %d disks", argument, DISK_IMAGES_MAX);
+        request->disks[request->nr_disks++] = argument;
         return 0;
     case KEY_CPU:
         request->cpu = argument;

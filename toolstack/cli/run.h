@@ -4,6 +4,7 @@
 #define TOOLSTACK_CLI_RUN_H
 
 #include "toolstack/cli/arguments.h"
+#include "toolstack/lib/disk_images.h"
 #include "toolstack/lib/forward.h"
 #include "toolstack/lib/machine.h"
 
@@ -21,6 +22,8 @@ struct run_request {
     const char *options; /* for the hypervisor */
     unsigned cpus, timeout, gdb_port;
     enum run_way way;
+    const char *disks[DISK_IMAGES_MAX]; /* as --disk gives them */
+    unsigned nr_disks;
     struct network_request network;
     bool xen, verbose, quiet, timeline;
 };

@@ -38,6 +38,7 @@
 struct host_run {
     const struct run_request *request;
     struct host_machine machine;
+    struct disk_images disks;
     cJSON *config;
     char token[DIGEST_TEXT];
     struct serial_line line;
@@ -354,6 +355,18 @@ static int make_config(struct host_run *run, const struct image *image, enum mac
     return result;
 }
 
+/* The disks of --disk, for QEMU and for the Config. 0, or -1 with a message. */
+static int make_disks(struct host_run *run)
+{
+    cJSON *lines = cJSON_AddArrayToObject(run->config, "disk");
+    int result = 0;
+
+    for (unsigned i = 0; i < run->request->nr_disks && result == 0; i++)
+        result = disk_images_add_option(&run->disks, run->request->disks[i], lines);
+    run->machine.disks = &run->disks;
+    return result;
+}
+
 /* Boots with everything opened. */
 static int boot(struct host_run *run, const struct image *image, const char *symbols)
 {
@@ -406,13 +419,14 @@ int run_via_host(const struct run_request *request, const struct image *image)
 
     if (check_ports(&request->network) == 0 && (request->guest.root == NULL || root >= 0) &&
         image_check_memory(image, root >= 0 ? file_size(root) : 0, request->guest.memory) == 0 &&
-        make_config(&run, image, choose_input(image)) == 0 && make_archive(&run, image, root) == 0 &&
-        (hypervisor = find_hypervisor()) != NULL && (control = find_control()) != NULL &&
-        host_machine_open(&run.machine, hypervisor, control) == 0) {
+        make_config(&run, image, choose_input(image)) == 0 && make_disks(&run) == 0 &&
+        make_archive(&run, image, root) == 0 && (hypervisor = find_hypervisor()) != NULL &&
+        (control = find_control()) != NULL && host_machine_open(&run.machine, hypervisor, control) == 0) {
         symbols = find_hypervisor_symbols(hypervisor);
         status = boot(&run, image, symbols);
     }
     host_machine_close(&run.machine);
+    disk_images_free(&run.disks);
     if (root >= 0)
         close(root);
     cJSON_Delete(run.config);

@@ -11,6 +11,9 @@ UNIT_LIBS_config_json := -lcjson
 UNIT_TESTS += console_backend domain_config
 UNIT_SRC_console_backend := toolstack/backend/console_ring.c toolstack/backend/console_log.c
 UNIT_SRC_domain_config := $(addprefix toolstack/control/,names.c config.c policy.c image.c error.c)
+UNIT_TESTS += disk_line blk_request
+UNIT_SRC_disk_line := toolstack/backend/disk_line.c
+UNIT_SRC_blk_request := toolstack/backend/blk_request.c
 
 # The domains of tests/system/test_api.py.
 API_GUESTS := $(BUILD)/tests/system/api_guests/echo.elf

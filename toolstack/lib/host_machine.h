@@ -6,6 +6,7 @@
 #ifndef TOOLSTACK_LIB_HOST_MACHINE_H
 #define TOOLSTACK_LIB_HOST_MACHINE_H
 
+#include "toolstack/lib/disk_images.h"
 #include "toolstack/lib/forward.h"
 
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct host_machine {
     uint64_t memory;                       /* of the machine, bytes */
     const char *options;                   /* more options for the hypervisor; may be empty */
     const struct network_request *network; /* NULL: no card */
+    const struct disk_images *disks;       /* NULL: none */
     int hypervisor_fd, control_fd, archive_fd;
 };
 

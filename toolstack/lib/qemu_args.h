@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QEMU_ARGS_MAX 64
+#define QEMU_ARGS_MAX 192
 
 /* An argument vector that owns its strings and ends with NULL. Starts as all zero. */
 struct qemu_args {

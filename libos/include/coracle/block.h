@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtual disks (xen/io/blkif.h), as the domain's configuration names them. Any number of threads may use one
- * at once; a thread sleeps while its requests are on their way. Positions and counts are in sectors of 512
- * bytes, whatever the disk's own are, but must be multiples of these.
+ * Virtual disks (xen/io/blkif.h), as the domain's configuration names them. Any number of threads may use
+ * one at once; a thread sleeps while its requests are on their way. Positions and counts are in sectors of
+ * 512 bytes, whatever the disk's own are, but must be multiples of these.
  *
  * A program that uses none of this does not carry it. One that only opens /dev/xvda is linked with
  * -Wl,-u,cor_block_open.
@@ -28,8 +28,8 @@ struct cor_block_info {
 };
 
 /*
- * Opens a disk by its name (xvda) or number (51712). Opened again it is the same one, until it was closed as
- * often. -ENOENT: there is none of that name; waits for its backend.
+ * Opens a disk by its name (xvda) or number (51712). Opened again it is the same one, until it was closed
+ * as often. -ENOENT: there is none of that name; waits for its backend.
  */
 int cor_block_open(const char *name, struct cor_block **disk);
 /* Waits for no request: there must be none. */
@@ -46,8 +46,8 @@ int cor_block_flush(struct cor_block *disk);
 int cor_block_discard(struct cor_block *disk, uint64_t sector, uint64_t count);
 
 /*
- * The number of the disk that stands at `index` in the list of all that the domain has; its name in name, if
- * it has one of the xvd kind. -ENOENT: there are no more.
+ * The number of the disk that stands at `index` in the list of all that the domain has; its name in name,
+ * if it has one of the xvd kind. -ENOENT: there are no more.
  */
 long cor_block_list(unsigned index, char name[16]);
 

@@ -18,6 +18,13 @@ __BEGIN_DECLS
 #define TCSETSW    0x5403
 #define TCSETSF    0x5404
 
+/* Of disks (Linux's numbers). */
+#define BLKROGET     0x125e     /* int *: nonzero if read-only */
+#define BLKGETSIZE   0x1260     /* unsigned long *: sectors of 512 bytes */
+#define BLKSSZGET    0x1268     /* int *: bytes of a sector */
+#define BLKDISCARD   0x1277     /* uint64_t[2] *: first byte, length */
+#define BLKGETSIZE64 0x80081272 /* uint64_t *: bytes */
+
 struct winsize {
     unsigned short ws_row;
     unsigned short ws_col;

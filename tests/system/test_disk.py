@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""Disks through the whole path: a program, blkfront, blkback, a driver, QEMU, and the image on this machine."""
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+from runner.core import Failure, Test
+from runner.host import LocalHost, children, kill
+from runner.tool import coracle
+
+SECTOR = 512
+MEGABYTE = 1024 * 1024
+
+
+def check(condition, what, output=''):
+    if not condition:
+        raise Failure(what, str(output))
+
+
+BUILT = {}
+BUILDING = threading.Lock()
+
+
+def program(context):
+    """The image of disk/disk.c, built once."""
+    image = os.path.join(context.build, 'tests/system/disk.elf')
+    source = os.path.join(os.path.dirname(__file__), 'disk/disk.c')
+    with BUILDING:
+        if context.build not in BUILT:
+            os.makedirs(os.path.dirname(image), exist_ok=True)
+            BUILT[context.build] = coracle(context, 'build', '-o', image, source, '-O2', '-g', '-pthread')
+    if BUILT[context.build].status != 0:
+        raise Failure('the program of the tests cannot be built', BUILT[context.build].text())
+    return image
+
+
+def pattern(number):
+    """What disk.c writes into a sector."""
+    return b''.join(struct.pack('<Q', (number * 0x9e3779b97f4a7c15 + i) % 2**64) for i in range(0, SECTOR, 8))
+
+
+class Images:
+    """A directory for images."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix='coracle-disk-')
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def file(self, name, size=0, data=b''):
+        path = os.path.join(self.path, name)
+        with open(path, 'wb') as file:
+            file.write(data)
+            file.truncate(max(size, len(data)))
+        return path
+
+    def qcow2(self, name, size, *options):
+        path = os.path.join(self.path, name)
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', *options, path, str(size)], check=True)
+        return path
+
+    def raw(self, image):
+        """A qcow2 image's content, which must be whole."""
+        checked = subprocess.run(['qemu-img', 'check', '-q', '-f', 'qcow2', image], capture_output=True, check=False)
+        # 3: clusters that nobody refers to, which a crash may leave
+        check(checked.returncode in (0, 3), 'qemu-img check finds errors', checked.stdout + checked.stderr)
+        path = image + '.raw'
+        subprocess.run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', image, path], check=True)
+        with open(path, 'rb') as file:
+            return file.read()
+
+
+def run(context, disks, *steps, status=0, says=(), stdin=''):
+    options = [word for disk in disks for word in ('--disk', disk)]
+    finished = coracle(context, 'run', '--timeout', '100', *options, program(context), '--', *steps, stdin=stdin,
+                       timeout=110)
+    check(finished.status == status, 'exit status %d instead of %d' % (finished.status, status), finished.text())
+    for part in says:
+        check(part in finished.text(), 'nothing like "%s" was said' % part, finished.text())
+    check('not ok' not in finished.out, 'a step failed', finished.text())
+    return finished
+
+
+def expect_pattern(data, first, count):
+    for number in range(first, first + count):
+        if data[number * SECTOR:(number + 1) * SECTOR] != pattern(number):
+            raise Failure('sector %d of the image is not what the program wrote' % number)
+
+
+# ---- data ----
+
+def raw_image(context):
+    with Images() as images:
+        image = images.file('a,b.img', 4 * MEGABYTE, b'x' * 4096 + pattern(8) * 2)
+        run(context, ['vdev=xvda,target=' + image], 'size:xvda', 'get:xvda:0:5', 'check:xvda:8:1', 'fill:xvda:10:3000',
+            'check:xvda:10:3000', 'put:xvda:1021:across sectors', 'get:xvda:1021:14', 'flush:xvda',
+            says=['xvda has 4194304 bytes, sectors of 512, writable; fstat 4194304, end 4194304, block device 1',
+                  "got 'xxxxx'", "got 'across sectors'"])
+        with open(image, 'rb') as file:
+            data = file.read()
+        check(len(data) == 4 * MEGABYTE, 'the image has another size')
+        expect_pattern(data, 10, 3000)
+        check(data[1021:1035] == b'across sectors' and data[:1021] == b'x' * 1021 and data[1035:4096] == b'x' * 3061,
+              'what lies beside was changed')
+        check(not any(data[3010 * SECTOR:]), 'sectors were written that nobody wrote')
+
+
+def qcow2_and_threads(context):
+    with Images() as images:
+        image = images.qcow2('a.qcow2', 8 * MEGABYTE)
+        run(context, [image], 'fill:xvda:3000:500', 'check:xvda:3000:500', 'threads:xvda', 'flush:xvda')
+        data = images.raw(image)
+        expect_pattern(data, 3000, 500)
+        expect = b''.join(pattern(number + 3) for number in range(8 * 320))  # the last round of the threads
+        check(data[:8 * 320 * SECTOR] != bytes(8 * 320 * SECTOR), 'the threads wrote nothing')
+        for thread in range(8):
+            first = thread * 320
+            check(data[first * SECTOR:(first + 320) * SECTOR] == expect[first * SECTOR:(first + 320) * SECTOR],
+                  'what thread %d wrote is not on the disk' % thread)
+
+
+def two_disks(context):
+    with Images() as images:
+        first, second = images.file('1', MEGABYTE), images.file('2', 2 * MEGABYTE)
+        run(context, [first, second + ',raw,xvdq,w'], 'size:xvda', 'size:xvdq', 'fill:xvda:0:10', 'fill:xvdq:100:10',
+            'flush:xvda', 'flush:xvdq', says=['xvda has 1048576', 'xvdq has 2097152'])
+        with open(first, 'rb') as file:
+            data = file.read()
+        expect_pattern(data, 0, 10)
+        check(not any(data[10 * SECTOR:]), 'the first disk has what was meant for the second')
+        with open(second, 'rb') as file:
+            data = file.read()
+        expect_pattern(data, 100, 10)
+        check(not any(data[:100 * SECTOR]), 'the second disk has what was meant for the first')
+
+
+def read_only(context):
+    with Images() as images:
+        image = images.file('ro.img', MEGABYTE, pattern(0))
+        os.chmod(image, 0o444)
+        run(context, [image + ':ro'], 'size:xvda', 'check:xvda:0:1', 'limits:xvda',
+            says=['read-only;', 'write: Read-only file system', 'open for writing: Read-only file system',
+                  'beyond the end: Invalid argument', 'far beyond: Invalid argument', 'read at the end: 0',
+                  'no such disk: No such file'])
+        with open(image, 'rb') as file:
+            check(file.read() == pattern(0) + bytes(MEGABYTE - SECTOR), 'a read-only image has changed')
+
+
+def discard(context):
+    with Images() as images:
+        image = images.qcow2('a.qcow2', 16 * MEGABYTE)
+        run(context, [image], 'fill:xvda:0:8192', 'discard:xvda:0:4096', 'flush:xvda')
+        data = images.raw(image)
+        check(not any(data[:4096 * SECTOR]), 'discarded sectors are still there')
+        expect_pattern(data, 4096, 4096)
+
+
+# ---- crashes ----
+
+def flush_survives(context):
+    """A write that was acknowledged after a flush is in the image when QEMU is killed. The image is qcow2, whose tables
+    QEMU keeps in memory until a flush: without one the data could not be found again."""
+    with Images() as images:
+        image = images.qcow2('a.qcow2', 16 * MEGABYTE)
+        with LocalHost(context, '--memory', '192M',
+                       images.file('d.cfg', data=('name = "d"\nkernel = "%s"\nmemory = 32\ndisk = [ "%s,qcow2,xvda,w" ]\n'
+                                                  'extra = "fill:xvda:100:9000 flush:xvda wait"\n'
+                                                  % (program(context), image)).encode())) as host:
+            host.wait_until(lambda: 'waiting' in host.run('logs', 'd').out, 'the program has flushed')
+            check('ok flush' in host.ok('logs', 'd'), 'no flush', host.ok('logs', 'd'))
+            qemu, = children(host.agent())
+            kill(qemu)
+            host.wait_until(lambda: not os.path.exists('/proc/%d' % qemu), 'QEMU is dead')
+        expect_pattern(images.raw(image), 100, 9000)
+
+
+# ---- bad images ----
+
+def bad_images(context):
+    with Images() as images:
+        def refused(disk, *says):
+            finished = coracle(context, 'run', '--disk', disk, program(context), '--', 'size:xvda', timeout=60)
+            check(finished.status == 1, 'exit status %d for %s' % (finished.status, disk), finished.text())
+            for part in says:
+                check(part in finished.err, 'nothing like "%s" was said' % part, finished.text())
+        good = images.file('good', MEGABYTE)
+        refused(os.path.join(images.path, 'missing'), 'missing', 'No such file')
+        refused(images.path, 'Is a directory')
+        refused(images.file('empty'), 'found 0 bytes')
+        refused(images.file('odd', 1000), 'found 1000 bytes; is it truncated?')
+        qcow2 = images.qcow2('cut', 64 * MEGABYTE)
+        os.truncate(qcow2, 4096)
+        refused(qcow2, 'is truncated')
+        refused(good + ',qcow2,xvda,w', 'expected a qcow2 image')
+        backed = images.qcow2('backed', MEGABYTE, '-b', good, '-F', 'raw')
+        refused(backed, 'refers to another file')
+        refused(good + ',raw,sdzz,w', 'expected a virtual disk')
+        refused(good + ',vhd,xvda,w', 'expected the format')
+        refused('phy:vda,xvda,w', 'expected an image file')
+        fd = os.open(good, os.O_RDWR)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, 100, 2, 0))
+        refused(good, 'in use by another machine')
+        refused(good + ':ro', 'in use by another machine')
+        os.close(fd)
+        finished = coracle(context, 'run', '--disk', good, '--disk', good, program(context), timeout=60)
+        check(finished.status == 1 and 'given twice' in finished.err, 'one image is two disks', finished.text())
+        finished = coracle(context, 'run', '--direct', '--disk', good, program(context), timeout=60)
+        check(finished.status == 2, 'a disk with --direct', finished.text())
+        run(context, ['format=qcow2,vdev=xvda,target=' + backed], 'size:xvda', says=['xvda has 1048576'])
+
+
+def host_without_disk(context):
+    with LocalHost(context) as host:
+        config = host.file('d.cfg', 'name = "d"\nkernel = "%s"\nmemory = 32\ndisk = [ "phy:vda,xvda,w" ]\n' %
+                           program(context))
+        host.fails('create', config, says=['expected a disk of this host (it has none)', 'vda'])
+        check(host.domains() == {}, 'a domain is left')
+
+
+def collect(context):
+    del context
+    return [Test('system/disk/' + name, function) for name, function in (
+        ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
+        ('discard', discard), ('flush', flush_survives), ('bad_images', bad_images), ('no_disk', host_without_disk))]
