@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtual disks of domains: the backend of xen/io/blkif.h. A line of disk= names a disk of the host
- * (toolstack/device/blkdev.h); the nodes of both ends are those of Xen's, so that any frontend may be there.
+ * (toolstack/device/blkdev.h); the nodes of both ends are those of Xen's, so that any frontend may be
+ * there.
  *
  * A disk that somebody may write belongs to one virtual disk alone, unless all of its lines say w!.
  *
- * Whatever a frontend does that the protocol forbids ends its own connection: the state Closing, and the reason
- * in /local/domain/0/error/backend/vbd/DOMID/NUMBER/error, as Linux does it.
+ * Whatever a frontend does that the protocol forbids ends its own connection: the state Closing, and the
+ * reason in /local/domain/0/error/backend/vbd/DOMID/NUMBER/error, as Linux does it.
  */
 #ifndef TOOLSTACK_BACKEND_BLK_H
 #define TOOLSTACK_BACKEND_BLK_H

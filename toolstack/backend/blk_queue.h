@@ -8,7 +8,8 @@
  * The data is copied, not mapped: a copy costs the hypervisor what mapping and unmapping the page would,
  * without flushing translations; a frontend that takes its page back, changes it meanwhile or dies gets an
  * error and holds up nothing, since no device reads or writes its memory; and the buffer is aligned and
- * within reach for every kind of disk. In flight are at most BLK_SLOTS requests a ring, which bounds memory.
+ * within reach for every kind of disk. In flight are at most BLK_SLOTS requests a ring, which bounds
+ * memory.
  */
 #ifndef TOOLSTACK_BACKEND_BLK_QUEUE_H
 #define TOOLSTACK_BACKEND_BLK_QUEUE_H

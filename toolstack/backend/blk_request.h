@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests of blkif (xen/io/blkif.h) as a frontend puts them into the ring, checked and turned into what the
- * backend does. The request is a copy: what the frontend writes into the ring afterwards changes nothing. Pure.
+ * Requests of blkif (xen/io/blkif.h) as a frontend puts them into the ring, checked and turned into what
+ * the backend does. The request is a copy: what the frontend writes into the ring afterwards changes
+ * nothing. Pure.
  */
 #ifndef TOOLSTACK_BACKEND_BLK_REQUEST_H
 #define TOOLSTACK_BACKEND_BLK_REQUEST_H
@@ -37,8 +38,9 @@ struct blk_command {
 };
 
 /*
- * Decodes a request. BLKIF_RSP_OKAY: the command stands, and if nr_indirect is not 0, its segments are to be
- * fetched and blk_segments_check called; another BLKIF_RSP_*: that is the response, id and operation are set.
+ * Decodes a request. BLKIF_RSP_OKAY: the command stands, and if nr_indirect is not 0, its segments are to
+ * be fetched and blk_segments_check called; another BLKIF_RSP_*: that is the response, id and operation are
+ * set.
  */
 int16_t blk_request_decode(const struct blkif_request *request, const struct blk_limits *limits,
                            struct blk_command *command);

@@ -37,6 +37,7 @@ void cor_block_close(struct cor_block *disk);
 
 void cor_block_describe(const struct cor_block *disk, struct cor_block_info *info);
 
+/* Reads count sectors. */
 int cor_block_read(struct cor_block *disk, uint64_t sector, void *data, size_t count);
 /* Done means that the backend has it; cor_block_flush makes it last. */
 int cor_block_write(struct cor_block *disk, uint64_t sector, const void *data, size_t count);
