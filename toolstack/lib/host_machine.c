@@ -105,13 +105,10 @@ pid_t host_machine_start(const struct host_machine *machine, int com1, int line,
     qemu_add_number(&arguments, "", machine->memory / MIB, "M");
     qemu_add_serial(&arguments, 1, com1);
     qemu_add_console(&arguments, line);
-<<<<<<< HEAD
     if (machine->network != NULL)
         forward_add(&arguments, machine->network);
-=======
     if (machine->disks != NULL)
         qemu_add_disks(&arguments, machine->disks);
->>>>>>> d5b2292 (Disks: coracle run --disk, /dev/xvda, disk lines; tests of the whole path)
     add_boot(&arguments, machine);
     qemu = process_start((const char *const *)arguments.argv, errors, keep);
     qemu_args_free(&arguments);
