@@ -26,16 +26,17 @@ BUILT = {}
 BUILDING = threading.Lock()
 
 
-def program(context):
-    """The image of disk/disk.c, built once."""
-    image = os.path.join(context.build, 'tests/system/disk.elf')
-    source = os.path.join(os.path.dirname(__file__), 'disk/disk.c')
+def program(context, name='disk'):
+    """The image of disk/NAME.c, built once."""
+    image = os.path.join(context.build, 'tests/system/disk_%s.elf' % name)
+    source = os.path.join(os.path.dirname(__file__), 'disk/%s.c' % name)
     with BUILDING:
-        if context.build not in BUILT:
+        if image not in BUILT:
             os.makedirs(os.path.dirname(image), exist_ok=True)
-            BUILT[context.build] = coracle(context, 'build', '-o', image, source, '-O2', '-g', '-pthread')
-    if BUILT[context.build].status != 0:
-        raise Failure('the program of the tests cannot be built', BUILT[context.build].text())
+            BUILT[image] = coracle(context, 'build', '-o', image, source, '-O2', '-g', '-pthread', '-isystem',
+                                   os.path.join(context.build, 'libos/abi'))
+    if BUILT[image].status != 0:
+        raise Failure('a program of the tests cannot be built', BUILT[image].text())
     return image
 
 
@@ -162,6 +163,22 @@ def discard(context):
         expect_pattern(data, 4096, 4096)
 
 
+def plain_program(context):
+    """A program that only opens /dev/xvda asks for disks when it is linked; without that it carries none of them."""
+    source = os.path.join(os.path.dirname(__file__), 'disk/plain.c')
+    with Images() as images:
+        image = images.file('a', MEGABYTE, b'a line on the disk\n')
+        for flags, output in (['-Wl,-u,cor_block_open'], 'read: a line on the disk'), ([], 'the disk: No such file'):
+            elf = os.path.join(images.path, 'plain.elf')
+            built = coracle(context, 'build', '-o', elf, source, '-O2', *flags)
+            check(built.status == 0, 'it cannot be built', built.text())
+            ran = coracle(context, 'run', '--timeout', '60', '--disk', image, elf, timeout=90)
+            check(output in ran.text(), 'nothing like "%s" was said' % output, ran.text())
+            symbols = subprocess.run(['nm', elf], capture_output=True, text=True, check=True).stdout
+            check(('T cor_block_open' in symbols or 'W cor_block_open' in symbols) == bool(flags),
+                  'the disks are %s the program' % ('not in' if flags else 'in'))
+
+
 # ---- crashes ----
 
 def flush_survives(context):
@@ -179,6 +196,36 @@ def flush_survives(context):
             kill(qemu)
             host.wait_until(lambda: not os.path.exists('/proc/%d' % qemu), 'QEMU is dead')
         expect_pattern(images.raw(image), 100, 9000)
+
+
+# ---- a frontend that lies ----
+
+def hostile(context):
+    """It harms nobody but itself: another domain uses its own disk meanwhile, and the same disk serves the next."""
+    with Images() as images:
+        first, second = images.file('1', MEGABYTE), images.file('2', 2 * MEGABYTE)
+
+        def config(name, kernel, disk, steps):
+            return images.file(name + '.cfg', data=(
+                'name = "%s"\nkernel = "%s"\nmemory = 32\ndisk = [ "%s" ]\nextra = "%s"\non_crash = "destroy"\n'
+                % (name, program(context, kernel), disk, steps)).encode())
+        work = 'fill:xvda:0:4000 check:xvda:0:4000 flush:xvda ' * 3
+        with LocalHost(context, '--memory', '256M', config('liar', 'hostile', first + ',raw,xvda,w', ''),
+                       config('neighbour', 'disk', second + ',raw,xvda,w', work)) as host:
+            host.wait_until(lambda: 'dying' in host.run('logs', 'liar').out or 'liar' not in host.domains(),
+                            'the liar is through', 150)
+            said = host.ok('logs', 'liar')
+            check('all said' in said and 'not ok' not in said, 'the backend took a lie, or fell for it', said)
+            host.wait_until(lambda: 'done' in host.run('logs', 'neighbour').out, 'the neighbour is through')
+            said = host.ok('logs', 'neighbour')
+            check('not ok' not in said and said.count('ok check') == 3, 'the neighbour was harmed', said)
+            host.wait_until(lambda: 'liar' not in host.domains(), 'the liar is gone')
+            host.ok('create', config('next', 'disk', 'phy:vda,xvda,w', 'fill:xvda:8:1000 check:xvda:8:1000 flush:xvda wait'))
+            host.wait_until(lambda: 'waiting' in host.run('logs', 'next').out, 'the next one is through')
+            check('not ok' not in host.ok('logs', 'next'), 'the next one was harmed', host.ok('logs', 'next'))
+            host.fails('create', config('third', 'disk', 'phy:vda,xvdb,w', ''), says=['in use by domain', 'xvda'])
+        with open(second, 'rb') as file:
+            expect_pattern(file.read(), 0, 4000)
 
 
 # ---- bad images ----
@@ -228,4 +275,4 @@ def collect(context):
     del context
     return [Test('system/disk/' + name, function) for name, function in (
         ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
-        ('discard', discard), ('flush', flush_survives), ('bad_images', bad_images), ('no_disk', host_without_disk))]
+        ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]
