@@ -121,7 +121,7 @@ static int put_features(const struct vbd *vbd)
     put_number(&error, at, "info", vbd->line.read_only ? VDISK_READONLY : 0);
     put_number(&error, at, "feature-flush-cache", 1);
     put_number(&error, at, "feature-barrier", 1);
-    put_number(&error, at, "feature-persistent", 0);
+    put_number(&error, at, "feature-persistent", 1);
     put_number(&error, at, "multi-queue-max-queues", QUEUES_MOST);
     if (most_segments(vbd) > BLKIF_MAX_SEGMENTS_PER_REQUEST) {
         put_number(&error, at, "feature-max-indirect-segments", most_segments(vbd));
@@ -200,7 +200,7 @@ static int open_queue(struct vbd *vbd, unsigned index, bool several)
     const struct blkdev *disk = vbd->disk;
     struct blk_queue_setup setup = {.disk = vbd->disk, .domid = vbd->domid, .broken = break_off};
     char ring[40] = "ring-ref", port[40] = "event-channel";
-    uint64_t ring_ref, number;
+    uint64_t ring_ref, number, persistent = 0;
     int error;
 
     if (several) {
@@ -213,6 +213,7 @@ static int open_queue(struct vbd *vbd, unsigned index, bool several)
     setup.ring_ref = (uint32_t)ring_ref;
     setup.port = (uint32_t)number;
     setup.context = vbd;
+    setup.persistent = get_number(vbd, "feature-persistent", 1, &persistent) && persistent == 1;
     setup.limits =
         (struct blk_limits){.sectors = disk->sectors,
                             .sector_size = disk->sector_size,

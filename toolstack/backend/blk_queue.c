@@ -8,6 +8,7 @@
 
 #include "coracle/event.h"
 #include "coracle/grant.h"
+#include "toolstack/backend/blk_persist.h"
 #include "toolstack/control/loop.h"
 
 #include <xen/io/ring.h>
@@ -27,6 +28,7 @@ struct slot {
     struct slot *next; /* among the free ones */
     uint8_t *buffer;   /* BYTES, within the disk's reach */
     enum stage stage;
+    bool direct;        /* the segments are the frontend's own pages */
     uint64_t discarded; /* sectors of a discard that are done */
     struct blk_command command;
     struct dma_segment segments[BLK_SEGMENTS];
@@ -41,7 +43,8 @@ struct blk_queue {
     unsigned slots, busy;
     struct slot *barrier; /* waits until it is the only one that is busy */
     bool is_broken;
-    uint8_t *scratch; /* a page, for indirect segments */
+    uint8_t *scratch;            /* a page, for indirect segments */
+    struct blk_persist *persist; /* NULL: the frontend does not want it */
 };
 
 _Static_assert(offsetof(struct slot, request) == 0 && offsetof(struct blk_queue, port.task) == 0,
@@ -98,6 +101,7 @@ static void forget(struct blk_queue *queue)
 {
     free_slots(queue);
     if (!queue->busy) {
+        blk_persist_free(queue->persist);
         free(queue->scratch);
         free(queue);
     }
@@ -175,6 +179,25 @@ static bool copy_data(struct slot *slot, bool from_frontend)
     return true;
 }
 
+/* The segments are pages that stay mapped. False: not all are, or the disk does not reach them. */
+static bool lay_out_direct(struct slot *slot)
+{
+    const struct blk_command *command = &slot->command;
+    unsigned bits = slot->queue->setup.disk->dma_bits;
+
+    for (uint32_t i = 0; i < command->nr_segments; i++) {
+        const struct blkif_request_segment *segment = &command->segments[i];
+        uint64_t machine = blk_persist_page(slot->queue->persist, segment->gref);
+
+        if (!machine || (bits < 64 && (machine + PAGE - 1) >> bits)) {
+            return false;
+        }
+        slot->segments[i].address = machine + segment->first_sect * BLKDEV_SECTOR;
+        slot->segments[i].length = (segment->last_sect - segment->first_sect + 1u) * BLKDEV_SECTOR;
+    }
+    return true;
+}
+
 /* Each segment has a page of the buffer, at the same place in it. */
 static void lay_out(struct slot *slot)
 {
@@ -216,7 +239,7 @@ static void done(struct blk_request *request, int error)
     }
     /* Without its frontend it goes on nevertheless, as far as it changes the disk. */
     if (!error && slot->stage == DATA && !command->write && !command->discard && slot->queue->port.port &&
-        !copy_data(slot, false)) {
+        !slot->direct && !copy_data(slot, false)) {
         error = -EFAULT;
     }
     if (error) {
@@ -260,12 +283,13 @@ static void start(struct slot *slot)
 
     slot->discarded = 0;
     slot->stage = command->flush_before ? BEFORE : DATA;
-    if (!command->discard) {
+    slot->direct = !command->discard && slot->queue->persist && lay_out_direct(slot);
+    if (!command->discard && !slot->direct) {
         lay_out(slot);
     }
     if (!command->flush_before && !command->count) {
         finish(slot, BLKIF_RSP_OKAY);
-    } else if (command->write && command->nr_segments && !copy_data(slot, true)) {
+    } else if (command->write && command->nr_segments && !slot->direct && !copy_data(slot, true)) {
         finish(slot, BLKIF_RSP_ERROR);
     } else {
         submit(slot);
@@ -377,6 +401,7 @@ static int connect(struct blk_queue *queue)
         return -ENOMEM;
     }
     queue->free = first;
+    queue->persist = queue->setup.persistent ? blk_persist_new(queue->setup.domid) : NULL;
     error = cor_grant_map(queue->setup.domid, queue->setup.ring_ref, false, &queue->page);
     if (error) {
         return error;

@@ -5,11 +5,12 @@
  *
  *   ring --> decoded and checked copy --> slot (buffer) --> blkdev --> answer in the ring
  *
- * The data is copied, not mapped: a copy costs the hypervisor what mapping and unmapping the page would,
- * without flushing translations; a frontend that takes its page back, changes it meanwhile or dies gets an
- * error and holds up nothing, since no device reads or writes its memory; and the buffer is aligned and
- * within reach for every kind of disk. In flight are at most BLK_SLOTS requests a ring, which bounds
- * memory.
+ * A frontend that keeps its grants (feature-persistent) has its pages mapped once, and the disk uses them
+ * directly (blk_persist.h). Otherwise the data is copied, not mapped: a copy costs the hypervisor what
+ * mapping and unmapping the page would, without flushing translations; a frontend that takes its page back,
+ * changes it meanwhile or dies gets an error and holds up nothing, since no device reads or writes its
+ * memory; and the buffer is aligned and within reach for every kind of disk. In flight are at most
+ * BLK_SLOTS requests a ring, which bounds memory.
  */
 #ifndef TOOLSTACK_BACKEND_BLK_QUEUE_H
 #define TOOLSTACK_BACKEND_BLK_QUEUE_H
@@ -25,6 +26,7 @@ struct blk_queue_setup {
     struct blk_limits limits;
     uint16_t domid;
     uint32_t ring_ref, port; /* as the frontend said */
+    bool persistent;         /* it uses the same grants again and again */
     /* The frontend broke the protocol; nothing is served any more. From the loop; may close the queue. */
     void (*broken)(void *context, const char *why);
     void *context;

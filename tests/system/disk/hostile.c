@@ -309,6 +309,35 @@ static void two_queues(void)
     reset();
 }
 
+/* Promises to use the same grants, and comes with new ones until no table holds them. */
+static void persistent(void)
+{
+    bool all = true;
+    int last = 0;
+
+    write_number("feature-persistent", 1);
+    say("connects with persistent grants", connect() && still_good());
+    for (int i = 0; i < 1500 && last >= 0; i++) {
+        struct blkif_request request = make(BLKIF_OP_READ, 0, 0);
+
+        last = (int)cor_grant_access(bus.backend_id, page, false);
+        request.seg[0].gref = (cor_gref)last;
+        all = all && last >= 0 && ask(request) == BLKIF_RSP_OKAY;
+    }
+    say("more grants than a table holds", all);
+    say("a persistent grant that is none", ask(make(BLKIF_OP_WRITE, 0, 60000)) == BLKIF_RSP_ERROR);
+    say("a read into a page that may be read only, persistent",
+        ask(make(BLKIF_OP_READ, 0, read_only_gref)) == BLKIF_RSP_ERROR);
+    say("a write from a page that may be read only, persistent",
+        ask(make(BLKIF_OP_WRITE, 0, read_only_gref)) == BLKIF_RSP_OKAY);
+    say("a page in use cannot be taken back", cor_grant_revoke(page_gref) != 0);
+    say("a good request afterwards", still_good());
+    reset();
+    say("a page is let go of with the connection", cor_grant_revoke(page_gref) == 0);
+    page_gref = (cor_gref)cor_grant_access(bus.backend_id, page, false);
+    write_number("feature-persistent", 0);
+}
+
 static void states(void)
 {
     for (int i = 0; i < 300; i++)
@@ -353,6 +382,7 @@ int main(void)
     index_out_of_range();
     bad_nodes();
     two_queues();
+    persistent();
     states();
     printf("all said\n");
     die();
