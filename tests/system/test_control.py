@@ -35,6 +35,8 @@ BOOTS = {
                   images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),
     'cost': dict(scenarios=['cost'], ram=2048, memory='128M', timeout=300,
                  qemu=['-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm']),
+    'net': dict(scenarios=['net', 'net_hotplug', 'net_refused', 'net_evil'], ram=256, memory='64M', timeout=280,
+                images={'echo': 'samples/echo/echo.elf'}),
     'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),
 }
 

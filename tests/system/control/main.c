@@ -37,6 +37,10 @@ static const struct {
     {"cost", scenario_cost, true},
     {"full", scenario_full, false},
     {"autostart", scenario_autostart, false},
+    {"net", scenario_net, true},
+    {"net_hotplug", scenario_net_hotplug, true},
+    {"net_refused", scenario_net_refused, true},
+    {"net_evil", scenario_net_evil, true},
     {"grub", scenario_grub, true},
     {"linux", scenario_linux, true},
 };

@@ -38,6 +38,12 @@ void scenario_storeuser(void);
 /* given.c */
 void scenario_given(void);
 
+/* net.c */
+void scenario_net(void);
+void scenario_net_hotplug(void);
+void scenario_net_refused(void);
+void scenario_net_evil(void);
+
 /* foreign.c */
 void scenario_grub(void);
 void scenario_linux(void);
