@@ -173,7 +173,7 @@ static void malformed_frames_go_nowhere(void **state)
     assert_int_equal(got[1] + got[2] + got[3], 0);
 }
 
-/* What a port may claim ------------------------------------------------------------------------------------ */
+/* What a port may claim -------------------------------------------------------------------------------- */
 
 static const uint8_t own[6] = {0x00, 0x16, 0x3e, 0x01, 0x02, 0x03};
 static uint8_t frame[94];
@@ -341,7 +341,7 @@ static void ipv6_headers_hide_nothing(void **state)
     assert_false(allowed(&o));
 }
 
-/* A frame that is cut short anywhere is never read beyond its end (the sanitizer watches), nor let through. */
+/* A frame that is cut short is not read beyond its end (the sanitizer watches), nor let through. */
 static void short_frames(void **state)
 {
     struct bridge_port_options o = strict(true);

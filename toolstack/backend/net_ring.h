@@ -72,6 +72,9 @@ struct net_ring_batch {
  */
 enum net_ring_room net_ring_give(struct net_ring *ring, struct net_ring_batch *batch,
                                  struct net_frame_buffer *frame, bool *notify);
+/* Looks at the frontend's index of buffers when there is nothing to give: false, it makes no sense. */
+bool net_ring_check(struct net_ring *ring);
+
 /* Carries out the copies and answers. *notify becomes true if the frontend wants to know. */
 void net_ring_flush(struct net_ring *ring, struct net_ring_batch *batch, bool *notify);
 

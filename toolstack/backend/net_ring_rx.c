@@ -23,11 +23,19 @@ static bool buffers_ready(struct net_ring *ring, const struct net_ring_batch *ba
     RING_IDX produced = __atomic_load_n(&ring->rx.sring->req_prod, __ATOMIC_ACQUIRE);
 
     *ready = produced - ring->rx.req_cons;
-    if (produced - (ring->rx.rsp_prod_pvt) > NET_RING_SIZE || *ready > NET_RING_SIZE - batch->nr_responses) {
+    if (produced - ring->rx.rsp_prod_pvt > NET_RING_SIZE || *ready > NET_RING_SIZE - batch->nr_responses) {
         ring->broken = "a buffer index beyond its ring";
         return false;
     }
     return true;
+}
+
+bool net_ring_check(struct net_ring *ring)
+{
+    static const struct net_ring_batch empty;
+    unsigned ready;
+
+    return !ring->broken && buffers_ready(ring, &empty, &ready);
 }
 
 /* Enough buffers; if not, an event will tell of more. False: not now, or the ring is broken. */

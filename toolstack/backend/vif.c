@@ -37,7 +37,7 @@ static void drop_first(struct vif_queue *queue)
 /* Gives what waits, as far as there is room. True: something was given. */
 static bool give(struct vif_queue *queue, bool *notify)
 {
-    bool given = false, room = true;
+    bool given = false, room = net_ring_check(&queue->ring);
 
     while (queue->count && room) {
         switch (net_ring_give(&queue->ring, &batch, queue->waiting[queue->first], notify)) {
