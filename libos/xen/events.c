@@ -104,9 +104,9 @@ void cor_upcall(struct cor_trap_frame *frame)
     }
 }
 
-int cor_event_attach(uint32_t port, cor_event_handler *function, void *argument)
+int cor_event_attach(uint32_t port, cor_event_handler *handler, void *argument)
 {
-    struct handler *handler;
+    struct handler *place;
     int error = 0;
     bool enabled;
 
@@ -116,12 +116,12 @@ int cor_event_attach(uint32_t port, cor_event_handler *function, void *argument)
     if (!make_page(port)) {
         return -ENOMEM;
     }
-    handler = handler_of(port);
+    place = handler_of(port);
     enabled = cor_spin_lock(&handlers_lock);
-    if (handler->function) {
+    if (place->function) {
         error = -EEXIST;
     } else {
-        *handler = (struct handler){function, argument};
+        *place = (struct handler){handler, argument};
     }
     cor_spin_unlock(&handlers_lock, enabled);
     if (!error) {
