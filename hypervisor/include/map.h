@@ -71,6 +71,8 @@ static inline void tlb_flush_page_local(unsigned long va)
 void tlb_flush_domain(struct domain *d);
 /* The same for processors whose last flush is not after `stamp` (struct frame.type). */
 void tlb_flush_stamp(struct domain *d, uint32_t stamp);
+/* Would tlb_flush_stamp(NULL, stamp) interrupt another processor that is not idle? */
+bool tlb_flush_disturbs(uint32_t stamp);
 /* Answer to HAZARD_FLUSH; also from inside lock waits. */
 void tlb_answer(void);
 /* Counts complete flushes on the machine: 32 bits, a wrap flushes all. */

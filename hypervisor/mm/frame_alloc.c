@@ -11,6 +11,11 @@
  *
  * A free block's head carries in `type` the newest TLB stamp of its frames: whoever takes the block first
  * sees that no processor holds a translation to it any more.
+ *
+ * A dirty frame's stamp is the moment when it came back, and a scrub needs flushes after it: as good as
+ * always one on each processor that is not idle. So dirty frames wait, oldest first, until one flush serves
+ * many, or is not needed any more; and no processor waits for a flush or scrubs with the lock held while
+ * others may want it.
  */
 #include "hypervisor/include/assert.h"
 #include "hypervisor/include/frame.h"
@@ -19,15 +24,17 @@
 #include "hypervisor/mm/frame_internal.h"
 
 #define ZONE_LOW_END (1ul << (32 - PAGE_SHIFT))
-#define SCRUB_BATCH  64u
+#define SCRUB_BATCH  64u /* dirty frames that are worth an interrupt to other processors */
 #define SCRUB_ORDER  4u  /* 16 frames: what an idle processor does between two looks at its work */
 #define SCRUB_ROUNDS 64u /* an allocation scrubs 16 MiB at most: some milliseconds */
 
 static struct {
     struct spinlock lock;
     uint32_t head[2][2][FRAME_ORDERS]; /* [raw][zone][order] */
-    uint32_t dirty;                    /* list of single dirty frames, newest first */
-    uint64_t nr_free;                  /* dirty ones included */
+    uint32_t dirty, dirty_last;        /* queue of single dirty frames, oldest first */
+    uint64_t nr_dirty;                 /* its length */
+    uint64_t begun, ended;             /* scrubs; those between begin and end have frames on no list */
+    uint64_t nr_free;                  /* dirty ones and those being scrubbed included */
     uint64_t nr_raw;                   /* of these, frames of raw blocks */
     bool scrub_raw;                    /* somebody wants scrubbed frames */
 } heap = {.lock = SPINLOCK(LOCK_HEAP)};
@@ -183,36 +190,76 @@ static void scrub(uint64_t index, uint64_t n)
     private_leave(before);
 }
 
-/* Scrubs up to n dirty frames into the free lists; lock held, no window open. */
-static void scrub_dirty(unsigned n)
+/* Dirty frames that somebody scrubs. */
+struct batch {
+    uint32_t index[SCRUB_BATCH];
+    unsigned n;
+    uint32_t stamp; /* the newest */
+};
+
+/* Takes up to n dirty frames out of the queue; lock held. */
+static void batch_take(struct batch *b, unsigned n)
 {
-    struct domain *before = private_enter(); /* once for all of them */
+    b->stamp = 0;
+    for (b->n = 0; b->n < n && heap.dirty; b->n++) {
+        struct frame *f = &frame_table[heap.dirty];
 
-    while (heap.dirty && n--) {
-        uint64_t index = heap.dirty;
-        uint32_t stamp = (uint32_t)frame_table[index].type;
-
-        tlb_flush_stamp(NULL, stamp); /* or its former owner could still write to it after the scrub */
-        scrub(index, 1);
-        list_remove(&heap.dirty, index);
-        block_insert(index, 0, stamp, false);
+        b->index[b->n] = heap.dirty;
+        b->stamp = (uint32_t)f->type;
+        heap.dirty = f->next;
     }
-    private_leave(before);
+    heap.dirty_last = heap.dirty ? heap.dirty_last : 0;
+    heap.nr_dirty -= b->n;
 }
 
-/* A single frame is there after the first round; a larger or constrained block may fail while dirty frames
- * are left. */
+/* Scrubs up to n dirty frames into the free lists. Lock held, and let go meanwhile; no window open. */
+static void scrub_dirty(unsigned n)
+{
+    struct batch b;
+    struct domain *before;
+
+    batch_take(&b, n);
+    heap.begun++;
+    spin_unlock(&heap.lock);
+    before = private_enter();       /* once for all of them */
+    tlb_flush_stamp(NULL, b.stamp); /* or a former owner could still write to one after the scrub */
+    for (unsigned i = 0; i < b.n; i++) {
+        scrub(b.index[i], 1);
+    }
+    private_leave(before);
+    spin_lock(&heap.lock);
+    heap.ended++;
+    for (unsigned i = 0; i < b.n; i++) {
+        block_insert(b.index[i], 0, b.stamp, false);
+    }
+}
+
+/* Lets others have the lock for a moment. */
+static void wait_scrubbed(void)
+{
+    spin_unlock(&heap.lock);
+    tlb_answer(); /* they may wait for us */
+    __builtin_ia32_pause();
+    spin_lock(&heap.lock);
+}
+
+/* Takes a block, if need be after scrubs, its own or idle processors'. A single frame is there if any is free;
+ * a larger or constrained block may fail while dirty frames are left. Lock held, and let go meanwhile. */
 static uint64_t take(unsigned order, uint64_t limit, bool clean, uint32_t *stamp, bool *raw)
 {
-    uint64_t index = block_take(order, limit, clean, stamp, raw);
+    uint64_t index = block_take(order, limit, clean, stamp, raw), under_way = heap.begun;
 
-    for (unsigned round = 0; !index && heap.dirty && round < SCRUB_ROUNDS; round++) {
-        scrub_dirty(SCRUB_BATCH);
-        index = block_take(order, limit, clean, stamp, raw);
+    for (unsigned round = 0; !index; index = block_take(order, limit, clean, stamp, raw)) {
+        if (heap.dirty && round < SCRUB_ROUNDS) {
+            round++;
+            scrub_dirty(SCRUB_BATCH);
+        } else if (heap.ended < under_way) {
+            wait_scrubbed();
+        } else {
+            return 0;
+        }
     }
-    if (index) {
-        heap.nr_free -= 1ul << order;
-    }
+    heap.nr_free -= 1ul << order;
     return index;
 }
 
@@ -280,9 +327,17 @@ void frame_give_dirty(uint64_t index)
     struct frame *f = &frame_table[index];
 
     f->own = FRAME_DIRTY;
-    f->type = read_once(tlb_clock);
+    f->next = 0;
+    f->prev = 0;
     spin_lock(&heap.lock);
-    list_push(&heap.dirty, index);
+    f->type = read_once(tlb_clock);
+    if (heap.dirty) {
+        frame_table[heap.dirty_last].next = (uint32_t)index;
+    } else {
+        heap.dirty = (uint32_t)index;
+    }
+    heap.dirty_last = (uint32_t)index;
+    heap.nr_dirty++;
     heap.nr_free++;
     spin_unlock(&heap.lock);
 }
@@ -305,23 +360,39 @@ static void scrub_raw(void)
         order = 0;
         index = block_take_from(true, order, ~0ul, &stamp);
     }
+    heap.begun += index != 0;
     spin_unlock(&heap.lock);
     if (index) {
         scrub(index, 1ul << order);
         spin_lock(&heap.lock);
+        heap.ended++;
         block_insert(index, order, stamp, false);
         spin_unlock(&heap.lock);
     }
 }
 
+/* Are there dirty frames whose scrub keeps no busy processor from its work, or enough of them? Lock held. */
+static bool scrub_due(void)
+{
+    return heap.dirty &&
+           (heap.nr_dirty >= SCRUB_BATCH || !tlb_flush_disturbs((uint32_t)frame_table[heap.dirty].type));
+}
+
 bool frame_scrub_some(void)
 {
+    bool due = false;
+
     if (read_once(heap.dirty)) {
         spin_lock(&heap.lock);
-        scrub_dirty(1u << SCRUB_ORDER);
+        due = scrub_due();
+        if (due) {
+            scrub_dirty(1u << SCRUB_ORDER);
+        }
         spin_unlock(&heap.lock);
-    } else if (read_once(heap.scrub_raw) && read_once(heap.nr_raw)) {
-        scrub_raw();
     }
-    return read_once(heap.dirty) || (read_once(heap.scrub_raw) && read_once(heap.nr_raw));
+    if (!due && read_once(heap.scrub_raw) && read_once(heap.nr_raw)) {
+        scrub_raw();
+        due = true;
+    }
+    return due;
 }

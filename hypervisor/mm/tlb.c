@@ -107,6 +107,18 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
     }
 }
 
+bool tlb_flush_disturbs(uint32_t stamp)
+{
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        const struct percpu *cpu = percpu_of(i);
+
+        if (cpu != this_cpu() && is_stale(cpu, stamp) && read_once(cpu->current) != cpu->idle) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void tlb_flush_domain(struct domain *d)
 {
     tlb_flush_stamp(d, __atomic_load_n(&tlb_clock, __ATOMIC_SEQ_CST));

@@ -53,6 +53,7 @@ static unsigned open_windows;
 static const void *window[VCPU_WINDOWS]; /* what they show */
 static uint32_t last_flush;              /* tlb_clock at the processor's last complete flush */
 static uint64_t flushes;
+static bool others_busy __attribute__((unused));
 static void (*during_flush)(void);  /* what happens elsewhere meanwhile */
 static void (*during_answer)(void); /* the same while this processor waits */
 static unsigned preempt_rate;       /* of 16: how often a preemption point is taken */
@@ -158,6 +159,12 @@ void tlb_flush_stamp(struct domain *d, uint32_t stamp)
             during_flush();
         }
     }
+}
+
+/* As on a machine whose other processors are busy and flush only when they are told to. */
+bool tlb_flush_disturbs(uint32_t stamp)
+{
+    return others_busy && (int32_t)(last_flush - stamp) <= 0;
 }
 
 void tlb_flush_domain(struct domain *d)
