@@ -46,7 +46,7 @@ static void ask(const char *cmdline, const char *line)
     }
 }
 
-/* The hypervisor's heap keeps a page or two for what it may need again; a leak would be one for each domain. */
+/* The hypervisor's heap keeps a page or two for what it needs again; a leak would be one a domain. */
 #define HEAP_PAGES 2u
 
 static bool has_free(void *pages)
