@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 from runner.core import Failure, Test
+from runner.host import LocalHost
 from runner.load import hold, load
 from runner.machine import HYPERVISOR_FAULT
 from runner.tool import coracle, product
@@ -127,6 +128,37 @@ def echo(context):
         return server.text()
 
 
+def reach(port, wanted):
+    """What the echo sample sends back, once it is there."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with socket.create_connection(('127.0.0.1', port), PATIENCE) as one:
+                one.sendall(wanted)
+                return one.recv(len(wanted))
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+
+
+def configuration(context):
+    """Interfaces of a configuration on a host of its own; a second guest with the same address, and bad lines."""
+    port = free_port()
+    text = 'name = "%s"\nkernel = "' + product(context, ECHO) + '"\nmemory = 32\nvif = [ %s ]\n'
+    with LocalHost(context, '--memory', '192M', '-p', '%d:7' % port) as host:
+        good = host.file('good.cfg', text % ('good', "'mac=00:16:3e:00:00:01,bridge=br0,rate=10Mb/s', 'bridge=lan,ip=10.1.1.1/24'"))
+        created = host.run('create', good)
+        if created.status != 0 or reach(port, b'hello') != b'hello':
+            raise Failure('the guest is not in reach', created.text())
+        for line, wanted in (("'mac=00:16:3e:00:00:01,bridge=br0'", 'vif 0 of the domain "good"'),
+                             ("'mac=00:16:3e:00:00'", 'expected a unicast address such as 00:16:3e:00:00:01'),
+                             ("'bridge=lan', 'rate=much'", 'vif 1: rate: expected a rate such as 10Mb/s')):
+            refused = host.run('create', host.file('bad.cfg', text % ('bad', line)))
+            if refused.status != 1 or wanted not in refused.err:
+                raise Failure('%s should be refused with "%s"' % (line, wanted), refused.text())
+        return created.text()
+
+
 def loaded(context):
     """10,000 connections, again, and then 1,000 that are open at the same time: each gets the same answer. QEMU listens with
     a backlog of one, so only a few are being made at a time: what waits longer would measure this machine's retries."""
@@ -171,6 +203,7 @@ def usage(context):
 
 
 def collect(_context):
-    tests = {'page/virtio': page('virtio-net-pci'), 'page/e1000': page('e1000'), 'echo': echo, 'load': loaded,
+    tests = {'page/virtio': page('virtio-net-pci'), 'page/e1000': page('e1000'), 'echo': echo, 'configuration': configuration,
+             'load': loaded,
              'port_in_use': port_in_use, 'usage': usage}
     return [Test('system/net/' + name, function) for name, function in tests.items()]

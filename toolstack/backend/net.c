@@ -183,9 +183,12 @@ static int create(uint16_t domid, const uint8_t uuid[16], const char *text, unsi
                   struct domain_error *error)
 {
     struct vif *vif = calloc(1, sizeof(*vif));
-    int failed = vif ? vif_config_parse(text, number, &vif->config, error)
-                     : domain_fail(error, -ENOMEM, "vif %u: no memory", number);
+    int failed;
 
+    if (!vif) {
+        return domain_fail(error, -ENOMEM, "vif %u: no memory", number);
+    }
+    failed = vif_config_parse(text, number, &vif->config, error);
     if (failed) {
         free(vif);
         return failed;

@@ -299,7 +299,7 @@ bool net_ring_take(struct net_ring *ring, unsigned most, int64_t *credit,
 {
     static struct taking t; /* one thread, and it is empty again at the end */
     unsigned ready, taken = 0;
-    struct arrival a;
+    struct arrival a = {0};
 
     if (ring->broken || !requests_ready(ring, &ready)) {
         return false;

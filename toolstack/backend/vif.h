@@ -71,8 +71,8 @@ int vif_connect_queue(struct vif *vif, unsigned number, uint32_t tx_gref, uint32
 void vif_start(struct vif *vif);
 /* Lets go of rings, events and frames; nothing if it is not connected. */
 void vif_disconnect(struct vif *vif);
-/* Of the bridge's port (bridge_port_options). */
-void vif_deliver(void *vif, void *frame);
+/* Of the bridge's port (bridge_port_options): argument is the vif, handle the frame. */
+void vif_deliver(void *argument, void *handle);
 void vif_count(const struct vif *vif, struct net_ring_counters *sum);
 
 /* ------------------------------------------------------------------ vif_bus.c */

@@ -4,6 +4,7 @@
  * the background with all of it, and asks the API until it answers: the question waits at the agent's
  * socket.
  */
+#include "toolstack/cli/network.h"
 #include "toolstack/cli/autostart.h"
 #include "toolstack/cli/host.h"
 #include "toolstack/cli/verb.h"
@@ -35,6 +36,7 @@ struct start_request {
     const char *name, *cpu, *options;
     uint64_t memory;
     unsigned cpus, timeout;
+    struct network_request network;
     char **files; /* configurations and images of domains to start */
     unsigned nr_files;
 };
@@ -68,6 +70,9 @@ static error_t parse_start(int key, char *argument, struct argp_state *state)
     const char *problem;
 
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &request->network;
+        return 0;
     case KEY_NAME:
         request->name = argument;
         return 0;
@@ -97,7 +102,9 @@ static error_t parse_start(int key, char *argument, struct argp_state *state)
     }
 }
 
+static const struct argp_child children[] = {{.argp = &network_argp}, {0}};
 static const struct argp start_argp = {
+    .children = children,
     .options = options,
     .parser = parse_start,
     .args_doc = "[FILE...]",
@@ -221,6 +228,7 @@ static int start_locked(const struct start_request *request, const struct host_p
         .cpus = request->cpus,
         .memory = request->memory,
         .options = request->options,
+        .network = &request->network,
         .disks = &disks,
         .hypervisor_fd = -1,
         .control_fd = -1,
@@ -230,7 +238,8 @@ static int start_locked(const struct start_request *request, const struct host_p
     pid_t agent = -1;
 
     host_clean(place);
-    if (open_parts(&machine) && make_archive(request, place, &machine, &disks))
+    if (network_check(&request->network) == 0 && open_parts(&machine) &&
+        make_archive(request, place, &machine, &disks))
         agent = start_agent(place, &machine, lock, gate);
     host_machine_close(&machine);
     disk_images_free(&disks);
@@ -255,6 +264,7 @@ int host_start(int argc, char **argv)
                                     .options = "",
                                     .memory = DEFAULT_MACHINE,
                                     .cpus = 1,
+                                    .network = {.model = DEFAULT_NIC},
                                     .timeout = 120};
     struct host_place place;
     int lock;

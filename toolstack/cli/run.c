@@ -12,6 +12,7 @@
  */
 #include "toolstack/cli/arguments.h"
 #include "toolstack/cli/cli.h"
+#include "toolstack/cli/network.h"
 #include "toolstack/cli/run.h"
 #include "toolstack/lib/archive.h"
 #include "toolstack/lib/blob.h"
@@ -32,7 +33,6 @@
 
 #define DEFAULT_CPU  "qemu64"
 #define DEFAULT_PORT 1234
-#define DEFAULT_NIC  "virtio-net-pci"
 #define CPUS_MAX     255
 
 enum run_key {
@@ -46,7 +46,6 @@ enum run_key {
     KEY_APPEND,
     KEY_DIRECT,
     KEY_VIA_HOST,
-    KEY_NIC,
     KEY_DISK
 };
 
@@ -60,10 +59,6 @@ static const struct argp_option options[] = {
     {"cpus", KEY_CPUS, "N", 0, "processors of the machine and of the domain (default: 1)", 2},
     {"hypervisor", KEY_HYPERVISOR, "xen|coracle", 0, "boot on stock Xen instead of Coracle", 2},
     {"xen", KEY_XEN, "FILE", 0, "the Xen to boot, may be compressed; implies --hypervisor xen", 2},
-    {"publish", 'p', "[ADDRESS:]PORT:GUEST[/udp]", 0,
-     "gives the domain a network; PORT of this machine (127.0.0.1) leads to its port GUEST", 2},
-    {"nic", KEY_NIC, "MODEL", 0,
-     "QEMU's network card, such as e1000 (default with -p: " DEFAULT_NIC "); gives the domain a network", 2},
     {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 2},
     {"via-host", KEY_VIA_HOST, NULL, 0,
      "the image is a domain on a host for this run (default for images of 'coracle build')", 2},
@@ -96,17 +91,6 @@ static bool needs_direct(const struct run_request *request)
     return request->xen || request->gdb_port != 0;
 }
 
-static void add_forward(struct argp_state *state, struct network_request *network, const char *argument)
-{
-    if (network->nr_forwards == FORWARDS_MAX)
-        argp_error(state, "-p %s: expected at most %d of these", argument, FORWARDS_MAX);
-    if (!forward_parse(argument, &network->forwards[network->nr_forwards]))
-        argp_error(state, "-p %s: expected [ADDRESS:]PORT:GUEST[/udp], such as 8080:80", argument);
-    network->nr_forwards++;
-    if (network->model == NULL)
-        network->model = DEFAULT_NIC;
-}
-
 /* What does not go together. */
 static void check_way(struct argp_state *state, struct run_request *request)
 {
@@ -130,6 +114,7 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &request->guest;
+        state->child_inputs[1] = &request->network;
         return 0;
     case KEY_DISK:
         if (request->nr_disks == DISK_IMAGES_MAX)
@@ -168,12 +153,6 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
     case KEY_VIA_HOST:
         request->way = key == KEY_VIA_HOST ? RUN_VIA_HOST : RUN_DIRECT;
         return 0;
-    case 'p':
-        add_forward(state, &request->network, argument);
-        return 0;
-    case KEY_NIC:
-        request->network.model = argument;
-        return 0;
     case 'v':
         request->verbose = true;
         return 0;
@@ -188,7 +167,7 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{.argp = &guest_argp}, {0}};
+static const struct argp_child children[] = {{.argp = &guest_argp}, {.argp = &network_argp}, {0}};
 static const struct argp run_argp = {
     .options = options,
     .parser = parse_run,

@@ -9,6 +9,7 @@
  *   stderr <- machine_log <----------------------------------------- COM1
  */
 #include "toolstack/cli/run.h"
+#include "toolstack/cli/network.h"
 #include "toolstack/lib/blob.h"
 #include "toolstack/lib/boot_archive.h"
 #include "toolstack/lib/client.h"
@@ -387,18 +388,6 @@ static int boot(struct host_run *run, const struct image *image, const char *sym
     return status;
 }
 
-/* Before anything boots. 0, or -1 with a message for each port that is not free. */
-static int check_ports(const struct network_request *network)
-{
-    int result = 0;
-
-    for (unsigned i = 0; i < network->nr_forwards; i++) {
-        if (forward_check(&network->forwards[i]) != 0)
-            result = -1;
-    }
-    return result;
-}
-
 int run_via_host(const struct run_request *request, const struct image *image)
 {
     struct host_run run = {
@@ -417,7 +406,7 @@ int run_via_host(const struct run_request *request, const struct image *image)
     int root = request->guest.root != NULL ? make_root(request->guest.root) : -1, status = EXIT_FAILED;
     char *hypervisor = NULL, *control = NULL, *symbols = NULL;
 
-    if (check_ports(&request->network) == 0 && (request->guest.root == NULL || root >= 0) &&
+    if (network_check(&request->network) == 0 && (request->guest.root == NULL || root >= 0) &&
         image_check_memory(image, root >= 0 ? file_size(root) : 0, request->guest.memory) == 0 &&
         make_config(&run, image, choose_input(image)) == 0 && make_disks(&run) == 0 &&
         make_archive(&run, image, root) == 0 && (hypervisor = find_hypervisor()) != NULL &&
