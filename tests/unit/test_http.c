@@ -252,6 +252,20 @@ static void what_is_sent_ahead_of_a_slow_answer_waits_in_the_streams_window(void
     assert_true(answer_begins("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n"));
 }
 
+static void after_a_declined_upgrade_the_next_request_may_arrive_in_pieces(void **state)
+{
+    (void)state;
+    feed("GET /hold HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n", 1000);
+    assert_int_equal(handled, 1);
+    http_reply_error(held, 426, "no");
+    run_posted();
+    feed("GET /ne", 1000);
+    assert_int_equal(handled, 1);
+    feed("xt HTTP/1.1\r\n\r\n", 1000);
+    assert_int_equal(handled, 2);
+    assert_string_equal(last_path, "/next");
+}
+
 static void a_refused_head_ends_the_connection_and_its_body_is_dropped(void **state)
 {
     (void)state;
@@ -466,6 +480,7 @@ int main(void)
         CASE(a_body_arrives_whole_by_length_and_in_chunks),
         CASE(requests_sent_ahead_are_answered_in_order),
         CASE(what_is_sent_ahead_of_a_slow_answer_waits_in_the_streams_window),
+        CASE(after_a_declined_upgrade_the_next_request_may_arrive_in_pieces),
         CASE(a_refused_head_ends_the_connection_and_its_body_is_dropped),
         CASE(a_long_body_is_refused_before_it_comes),
         CASE(a_chunked_body_is_refused_when_it_grows_too_long),

@@ -298,6 +298,8 @@ static void parse(struct http_connection *connection)
 
         if (!connection->in_request) {
             connection->in_request = true;
+            connection->parser.upgrade =
+                0; /* the parser keeps the last request's until this one's head is complete */
             loop_timer_set(&connection->timer, cor_monotonic_ns() + HTTP_TIMEOUT_NS);
         }
         used = http_parser_execute(&connection->parser, &settings, ahead->data, ahead->length);
