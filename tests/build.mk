@@ -72,6 +72,20 @@ $(SHARES_GUEST): $(ABI_START) $(SHARES_OBJ) $(ABI_LIB) pvboot/guest.ld
 		-o $@ $(filter %.o,$^)
 -include $(wildcard $(BUILD)/tests/system/shares/*.d)
 
+# ---- bad neighbours, on the ABI guests' library (tests/system/control/attacks.c) ----
+ATTACKER := $(BUILD)/tests/system/control_guests/attacker.elf
+ATTACKER_OBJ := $(patsubst %.c,$(BUILD)/attacker/%.o,$(wildcard tests/system/control/attackers/*.c))
+$(ATTACKER_OBJ): $(BUILD)/attacker/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(ABI_CFLAGS) -c -o $@ $<
+$(ATTACKER): $(ABI_START) $(ATTACKER_OBJ) $(ABI_LIB) pvboot/guest.ld
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(GUEST_CC) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,pvboot/guest.ld \
+		-o $@ $(filter %.o,$^)
+-include $(ATTACKER_OBJ:.o=.d)
+test test-system test-system-guests: $(ATTACKER)
+
 # ---- targets; T=unit/NAME, abi/TOPIC, abi/TOPIC/BOOT, system/NAME selects, with several words allowed ----
 T ?=
 J ?= $(shell nproc)

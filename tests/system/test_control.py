@@ -12,6 +12,10 @@ from runner.tool import product
 
 IMAGE = 'tests/system/control_scenarios.elf'
 
+ATTACKS = ['attack_' + kind for kind in ('vcpus', 'events', 'ports', 'grants', 'tables', 'store', 'console')]
+# With these the machine's clock counts instructions: every run is the same.
+COUNTED = ('-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm')
+
 # Scenarios of one boot, and the machine that they need.
 BOOTS = {
     'life': dict(scenarios=['hello', 'refused', 'obey', 'long_line', 'restart', 'storm', 'preserve',
@@ -34,9 +38,13 @@ BOOTS = {
     'linux': dict(scenarios=['linux'], ram=768, memory='192M', timeout=280,
                   images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),
     'cost': dict(scenarios=['cost'], ram=2048, memory='128M', timeout=300,
-                 qemu=['-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm']),
+                 qemu=COUNTED),
     'net': dict(scenarios=['net', 'net_hotplug', 'net_refused', 'net_evil'], ram=256, memory='64M', timeout=280,
                 images={'echo': 'samples/echo/echo.elf'}),
+    'attacks': dict(scenarios=ATTACKS, ram=512, memory='64M', timeout=280, counted=True),
+    'attacks/2cpus': dict(scenarios=ATTACKS, ram=512, memory='64M', cpus=2, timeout=280),
+    'fuzz': dict(scenarios=['fuzz'], options='calls=200000 seed=1', ram=256, memory='64M', timeout=280,
+                 counted=True, images={'fuzzer': 'tests/fuzz/hypercalls.elf'}),
     'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),
 }
 
@@ -104,11 +112,13 @@ def scenarios(name, keys):
     def function(context):
         if name == 'linux':
             initramfs(context)
-        output = boot(context, 'coracle', product(context, IMAGE), ' '.join(keys['scenarios']),
+        words = keys['scenarios'] + keys.get('options', '').split() + ['counted=1'] * keys.get('counted', False)
+        output = boot(context, 'coracle', product(context, IMAGE), ' '.join(words),
                       modules=[archive(context, name, keys.get('images', {}))],
                       ram=keys['ram'], memory=keys['memory'],
                       cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'),
-                      timeout=keys.get('timeout', 200), qemu=keys.get('qemu', ()))
+                      timeout=keys.get('timeout', 200),
+                      qemu=keys.get('qemu', COUNTED if keys.get('counted') else ()))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
         if output.ended != 'exit':

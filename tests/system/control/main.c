@@ -43,6 +43,14 @@ static const struct {
     {"net_evil", scenario_net_evil, true},
     {"grub", scenario_grub, true},
     {"linux", scenario_linux, true},
+    {"attack_vcpus", scenario_attack_vcpus, true},
+    {"attack_events", scenario_attack_events, true},
+    {"attack_ports", scenario_attack_ports, true},
+    {"attack_grants", scenario_attack_grants, true},
+    {"attack_tables", scenario_attack_tables, true},
+    {"attack_store", scenario_attack_store, true},
+    {"attack_console", scenario_attack_console, true},
+    {"fuzz", scenario_fuzz, true},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -191,27 +199,44 @@ uint64_t free_pages(void)
     return xc_physinfo(&host) ? 0 : host.free_pages;
 }
 
-/* The scenarios that the arguments name, or all. */
-static bool wanted(const char *name, int argc, char **argv)
+static int argument_count;
+static char **arguments;
+
+uint64_t option(const char *name, uint64_t otherwise)
 {
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], name)) {
+    size_t length = strlen(name);
+
+    for (int i = 1; i < argument_count; i++) {
+        if (!strncmp(arguments[i], name, length) && arguments[i][length] == '=') {
+            return strtoull(arguments[i] + length + 1, NULL, 10);
+        }
+    }
+    return otherwise;
+}
+
+/* The scenarios that the arguments name, or all. */
+static bool wanted(const char *name)
+{
+    for (int i = 1; i < argument_count; i++) {
+        if (!strcmp(arguments[i], name)) {
             return true;
         }
     }
-    return argc < 2;
+    return argument_count < 2;
 }
 
 int main(int argc, char **argv)
 {
     unsigned passed = 0, failed = 0;
 
+    argument_count = argc;
+    arguments = argv;
     current = "start";
     if (!CHECK(domains_init() == 0) || !CHECK(archive_images() == 0)) {
         return 1;
     }
     for (size_t i = 0; i < SCENARIOS; i++) {
-        if (wanted(scenarios[i].name, argc, argv) && (argc > 1 || !scenarios[i].named_only)) {
+        if (wanted(scenarios[i].name) && (argc > 1 || !scenarios[i].named_only)) {
             current = scenarios[i].name;
             failures = 0;
             scenarios[i].run();

@@ -28,6 +28,16 @@ void scenario_storms(void);
 void scenario_flood(void);
 void scenario_readers(void);
 
+/* attacks.c */
+void scenario_attack_vcpus(void);
+void scenario_attack_events(void);
+void scenario_attack_ports(void);
+void scenario_attack_grants(void);
+void scenario_attack_tables(void);
+void scenario_attack_store(void);
+void scenario_attack_console(void);
+void scenario_fuzz(void);
+
 /* store.c */
 void scenario_ends(void);
 void scenario_deaf(void);

@@ -47,6 +47,9 @@ void destroy(const char *name);
 /* Types text at its console; a domain that does not take it is a failed check. */
 void type(const char *name, const char *text);
 
+/* The number behind NAME= among this image's arguments. */
+uint64_t option(const char *name, uint64_t otherwise);
+
 /* Pages of the host that are free, once they stand still. */
 uint64_t free_pages(void);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A domain that answers: says when its main() began (monotonic nanoseconds of the host), obeys its arguments,
- * then lines of its console, as orders: "exit N", "crash", "reboot", "fault", "stop" (says and hears nothing
- * any more); anything else is given back as "heard LINE".
+ * then lines of its console, as orders: "exit N", "crash", "reboot", "fault", "say TEXT", "flood", "storm"; anything else is given back as "heard LINE".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +50,8 @@ static void obey(const char *order)
         static volatile uintptr_t nowhere = 16;
 
         outer((volatile int *)nowhere);
+    } else if (!strncmp(order, "say ", 4)) {
+        printf("%s\n", order + 4);
     } else if (!strcmp(order, "flood")) {
         for (unsigned long i = 0;; i++) {
             printf("flood %lu, and more of what nobody wants to read\n", i);

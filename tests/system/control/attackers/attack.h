@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bad neighbour: an ordinary domain on the ABI guests' library that does one kind of harm for ever, as fast
+ * as it can, on all vCPUs that it has. The first word of its command line says which. It says "attack begins"
+ * at its console, and counts its calls in the page of the console's ring, where the scenario reads them
+ * (tests/system/control/attacks.c).
+ */
+#ifndef TESTS_SYSTEM_CONTROL_ATTACKERS_ATTACK_H
+#define TESTS_SYSTEM_CONTROL_ATTACKERS_ATTACK_H
+
+#include "tests/abi/lib/test.h"
+#include <xen/grant_table.h>
+#include <xen/io/console.h>
+#include "tests/system/control/attack_page.h"
+
+struct attacker {
+    unsigned id; /* of the vCPU */
+    uint64_t state;
+};
+
+/* Text at the console of this domain. */
+void say(const char *text);
+/* One more call. */
+void counted(void);
+
+/* A number below n. */
+unsigned below(struct attacker *a, unsigned n);
+
+/* The library's vCPUs all run body, for ever, and the caller too. */
+void on_all_vcpus(void (*body)(struct attacker *a)) __attribute__((noreturn));
+
+/* What is done: each never returns. */
+void attack_vcpus(void);  /* vcpus.c: more and more of them, that start and stop each other */
+void attack_events(void); /* events.c: events to itself and to others, timers, yields */
+void attack_ports(void);  /* events.c: all ports */
+void attack_grants(void); /* grants.c: all entries, all mappings, copies */
+void attack_tables(void); /* tables.c: types of frames, pins, flushes, memory given back and forth */
+
+#endif
