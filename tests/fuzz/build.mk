@@ -24,6 +24,11 @@ test-fuzz-guests: $(FUZZ_GUEST)
 fuzz: all $(FUZZ_GUEST)
 	$(Q)tests/fuzz/run --build $(BUILD) --seeds $(SEED) --calls $(CALLS) --cpus $(CPUS) --reckless $(RECKLESS)
 
+.PHONY: fuzz-domain
+## fuzz-domain: random hypercalls by an ordinary domain beside a victim; SEED= CALLS= CPUS=
+fuzz-domain: all $(FUZZ_GUEST) test-system-guests
+	$(Q)tests/fuzz/domain --build $(BUILD) --seed $(SEED) --calls $(CALLS) --cpus $(CPUS)
+
 # ---- libFuzzer's targets for what is pure logic; they need clang, which nothing else does ----
 FUZZ_HOST := image decode boot options mux http config
 FUZZ_HOST_SRC_image := $(PVBOOT_SRC)

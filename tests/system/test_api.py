@@ -38,12 +38,12 @@ LINES = {'serial': ['-serial', 'chardev:line'],
 class Host:
     """A machine with a control domain, and its line."""
 
-    def __init__(self, context, name, line):
+    def __init__(self, context, name, line, images=None):
         work = os.path.join(context.build, 'tests/system/api')
         os.makedirs(work, exist_ok=True)
         archive = os.path.join(work, name.replace('/', '_') + '.tar')
-        boot_archive(archive, {'hello': product(context, 'samples/hello/hello.elf'),
-                               'echo': product(context, 'tests/system/api_guests/echo.elf')})
+        images = images or {'hello': 'samples/hello/hello.elf', 'echo': 'tests/system/api_guests/echo.elf'}
+        boot_archive(archive, {image: product(context, file) for image, file in images.items()})
         self.line, far = socket.socketpair()
         self.log_path = archive[:-4] + '.log'
         modules = ','.join((quote(product(context, 'control/control.elf')), quote(archive)))
