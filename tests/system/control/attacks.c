@@ -274,8 +274,8 @@ void scenario_attack_console(void)
 
 #define KEPT 8u /* pages of tables that the hypervisor keeps for its heap, whatever comes */
 #define LOOK (SECOND / 20)
-/* Without a call: it has lost itself. Of host time, a loaded machine needs more. */
-#define STALL (option("counted", 0) ? SECOND / 4 : 10 * SECOND)
+/* Without a call: it has lost itself. If not, nothing is lost but its seed. */
+#define STALL (option("counted", 0) ? SECOND / 4 : 2 * SECOND)
 
 struct fuzzing {
     uint64_t seed, done;  /* done: by those that are gone */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames that change their type all the time: trees pinned and unpinned, lists of updates, flushes, memory. */
+/* Frames that change their type all the time: trees pinned and unpinned, updates, flushes, memory. */
 #include "tests/system/control/attackers/attack.h"
 
 #define LEVELS  4
