@@ -66,17 +66,14 @@ static bool break_ring(struct net_ring *ring, const char *what)
 }
 
 /* Copies an entry of the shared page; it is not read again. */
-static void read_once(void *to, const volatile void *from)
+static void read_once(netif_tx_request_t *entry, const volatile void *from)
 {
-    uint32_t *words = to;
     const volatile uint32_t *shared = from;
+    const uint32_t words[3] = {shared[0], shared[1], shared[2]};
 
-    for (unsigned i = 0; i < sizeof(netif_tx_request_t) / sizeof(*words); i++) {
-        words[i] = shared[i];
-    }
+    _Static_assert(sizeof(*entry) == sizeof(words), "an entry of the tx ring is three words");
+    memcpy(entry, words, sizeof(*entry));
 }
-
-_Static_assert(sizeof(netif_tx_request_t) == 12, "an entry of the tx ring is three words");
 
 static bool read_extra(struct net_ring *ring, const netif_tx_request_t *entry, struct arrival *a, bool *more)
 {
@@ -299,7 +296,7 @@ bool net_ring_take(struct net_ring *ring, unsigned most, int64_t *credit,
 {
     static struct taking t; /* one thread, and it is empty again at the end */
     unsigned ready, taken = 0;
-    struct arrival a = {0};
+    struct arrival a;
 
     if (ring->broken || !requests_ready(ring, &ready)) {
         return false;
