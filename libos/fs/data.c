@@ -63,6 +63,8 @@ ssize_t fs_read(struct inode *file, off_t off, void *buf, size_t len)
         return 0;
     if (len > (size_t)(file->size - off))
         len = (size_t)(file->size - off);
+    if (file->volume)
+        return file->volume->ops->read(file->volume, file->number, off, buf, len);
     for (size_t done = 0, n; done < len; done += n) {
         n = in_block(off + (off_t)done, len - done);
         copy_out(&file->data, off + (off_t)done, to + done, n);
@@ -110,6 +112,18 @@ static uint8_t *own_block(struct fs_data *data, off_t off)
     return data->blocks[index];
 }
 
+static ssize_t volume_write(struct inode *file, off_t off, const void *buf, size_t len)
+{
+    ssize_t n = file->volume->read_only ? -EROFS
+                                        : file->volume->ops->write(file->volume, file->number, off, buf, len);
+
+    if (n > 0 && off + n > file->size)
+        file->size = off + n;
+    if (n > 0)
+        inode_touch(file, true);
+    return n;
+}
+
 ssize_t fs_write(struct inode *file, off_t off, const void *buf, size_t len)
 {
     const uint8_t *from = buf;
@@ -123,6 +137,8 @@ ssize_t fs_write(struct inode *file, off_t off, const void *buf, size_t len)
         return -EFBIG;
     if (len > (size_t)(FS_SIZE_MAX - off))
         len = (size_t)(FS_SIZE_MAX - off);
+    if (file->volume)
+        return volume_write(file, off, buf, len);
     while (done < len) {
         off_t at = off + (off_t)done;
         size_t n = in_block(at, len - done);
@@ -152,6 +168,13 @@ int fs_truncate(struct inode *file, off_t size)
         return -EINVAL;
     if (size > FS_SIZE_MAX)
         return -EFBIG;
+    if (file->volume) {
+        int err =
+            file->volume->read_only ? -EROFS : file->volume->ops->truncate(file->volume, file->number, size);
+
+        if (err)
+            return err;
+    }
     for (size_t i = first; i < data->nblocks; i++) {
         if (!data->blocks[i])
             continue;

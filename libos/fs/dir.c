@@ -95,6 +95,7 @@ int dir_add(struct inode *dir, const char *name, struct inode *inode)
     struct fs_dir *d = dir->dir;
     size_t len = strlen(name);
     struct fs_entry *entry;
+    int err;
 
     if (!d->parent)
         return -ENOENT;
@@ -105,6 +106,11 @@ int dir_add(struct inode *dir, const char *name, struct inode *inode)
     entry = malloc(sizeof(*entry) + len + 1);
     if (!entry)
         return -ENOSPC;
+    err = volume_add(dir, name, inode);
+    if (err) {
+        free(entry);
+        return err;
+    }
     entry->inode = inode;
     entry->hash = hash_name(name, len);
     entry->len = (uint8_t)len;
@@ -123,12 +129,18 @@ int dir_add(struct inode *dir, const char *name, struct inode *inode)
     return 0;
 }
 
-void dir_remove(struct inode *dir, struct fs_entry *entry)
+int dir_remove(struct inode *dir, struct fs_entry *entry)
 {
     struct fs_dir *d = dir->dir;
     struct inode *inode = inode_get(entry->inode);
     struct fs_entry **link = &d->buckets[entry->hash % d->nbuckets];
 
+    int err = volume_remove(dir, entry->name, inode);
+
+    if (err) {
+        inode_put(inode);
+        return err;
+    }
     while (*link != entry)
         link = &(*link)->next;
     *link = entry->next;
@@ -144,6 +156,7 @@ void dir_remove(struct inode *dir, struct fs_entry *entry)
     inode_touch(inode, false);
     inode_touch(dir, true);
     inode_put(inode);
+    return 0;
 }
 
 int fs_readdir(struct inode *dir, uint64_t *cookie, struct fs_dirent *out)
@@ -157,6 +170,8 @@ int fs_readdir(struct inode *dir, uint64_t *cookie, struct fs_dirent *out)
         ++*cookie;
         return 1;
     }
+    if (volume_load(dir))
+        return 0;
     while (*cookie - 2 < d->slots_used) {
         struct fs_entry *entry = d->slots[*cookie - 2];
 

@@ -29,6 +29,7 @@
 #define FS_SIZE_MAX  ((off_t)1 << 40)
 
 struct fs_dir;
+struct fs_volume; /* volume.h */
 
 /*
  * A regular file's bytes. Block i is blocks[i] when that exists and is not NULL; else the file shares the
@@ -58,6 +59,10 @@ struct inode {
         char *target;        /* S_IFLNK, NUL-terminated, size bytes */
         dev_t rdev;          /* S_IFCHR, S_IFBLK */
     };
+    struct fs_volume *volume; /* where it is; NULL: in memory alone */
+    uint32_t number;          /* there */
+    bool loaded;              /* a directory's names are here */
+    struct inode *next_node;  /* in the volume's list */
 };
 
 /* One entry of a directory listing. */
@@ -151,6 +156,16 @@ int fs_readdir(struct inode *dir, uint64_t *cookie, struct fs_dirent *out);
 
 /* Absolute path of a directory into buf. -ERANGE, -ENOENT when it was removed, -ENOTDIR. */
 int fs_path_of(struct inode *dir, char *buf, size_t size);
+
+/*
+ * Mounts a volume at path, which does not exist yet. Writes back what changed: of one file and its volume, of
+ * all. Unmounts all; their files are lost to whoever still has them.
+ */
+int fs_mount(struct fs_volume *volume, struct inode *start, const char *path);
+int fs_sync(struct inode *inode);
+void fs_sync_all(void);
+void fs_unmount_all(void);
+bool fs_has_volumes(void);
 
 /* Blocks held by all files and inodes that exist, for statvfs and leak tests. */
 struct fs_usage {

@@ -4,6 +4,7 @@
 #define LIBOS_FS_INTERNAL_H
 
 #include "libos/fs/fs.h"
+#include "libos/fs/volume.h"
 
 #pragma GCC visibility push(hidden) /* names of the libOS alone */
 
@@ -57,7 +58,19 @@ struct fs_entry *dir_find(const struct fs_dir *dir, const char *name, size_t len
 int dir_add(struct inode *dir, const char *name, struct inode *inode);
 
 /* Removes an entry: gives back its link (and for a directory, its parent's). */
-void dir_remove(struct inode *dir, struct fs_entry *entry);
+int dir_remove(struct inode *dir, struct fs_entry *entry);
+
+/*
+ * volume.c: what of a change is the volume's; each comes before the change of the tree, and an error prevents
+ * it. Nothing for files in memory.
+ */
+int volume_load(struct inode *dir); /* names come into memory */
+int volume_add(struct inode *dir, const char *name, struct inode *inode);
+int volume_remove(struct inode *dir, const char *name, struct inode *inode);
+int volume_move(struct fs_place *from, struct fs_place *to);
+int volume_store(struct inode *inode);   /* permissions, owner, times */
+void volume_forget(struct inode *inode); /* the inode goes */
+void volume_quiet(bool on);              /* the volume has been told: the next changes are the tree's alone */
 
 /* data.c: drops all own blocks and the image. */
 void data_free(struct fs_data *data);

@@ -55,6 +55,7 @@ void inode_put(struct inode *inode)
     /* A directory's last link is its own "."; the root has one for "/" besides. */
     if (inode->nlink > (inode_is_dir(inode) ? 1u : 0u))
         return;
+    volume_forget(inode);
     if (S_ISREG(inode->mode))
         data_free(&inode->data);
     else if (inode_is_dir(inode))
@@ -127,7 +128,15 @@ void fs_stat(const struct inode *inode, struct stat *st)
     };
     if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))
         st->st_rdev = inode->rdev;
-    if (S_ISREG(inode->mode)) {
+    if (inode->volume) {
+        struct fs_node node;
+
+        st->st_dev = 2;
+        st->st_ino = inode->number;
+        st->st_blocks = (st->st_size + 511) / 512;
+        if (!inode->volume->ops->get(inode->volume, inode->number, &node))
+            st->st_nlink = (nlink_t)node.links;
+    } else if (S_ISREG(inode->mode)) {
         size_t shared = (inode->data.image_size + 511) / 512;
         size_t own = inode->data.used * (FS_BLOCK / 512);
 
@@ -139,6 +148,7 @@ void fs_chmod(struct inode *inode, mode_t mode)
 {
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
     inode_touch(inode, false);
+    (void)volume_store(inode); /* it is tried again by fsync */
 }
 
 void fs_chown(struct inode *inode, uid_t uid, gid_t gid)
@@ -148,6 +158,7 @@ void fs_chown(struct inode *inode, uid_t uid, gid_t gid)
     if (gid != (gid_t)-1)
         inode->gid = gid;
     inode_touch(inode, false);
+    (void)volume_store(inode);
 }
 
 void fs_utimes(struct inode *inode, const struct timespec *atime, const struct timespec *mtime)
@@ -157,6 +168,7 @@ void fs_utimes(struct inode *inode, const struct timespec *atime, const struct t
     if (mtime)
         inode->mtime = *mtime;
     inode_touch(inode, false);
+    (void)volume_store(inode);
 }
 
 struct fs_usage fs_usage(void)

@@ -184,7 +184,7 @@ int fs_unlink(struct inode *start, const char *path)
     else if (inode_is_dir(place.inode))
         err = -EPERM;
     else
-        dir_remove(place.dir, entry_at(&place));
+        err = dir_remove(place.dir, entry_at(&place));
     fs_place_put(&place);
     return err;
 }
@@ -204,10 +204,14 @@ int fs_rmdir(struct inode *start, const char *path)
         err = -EBUSY; /* the root */
     else if (place.dot)
         err = strcmp(place.name, ".") ? -ENOTEMPTY : -EINVAL;
+    else if (place.inode->volume && !place.dir->volume)
+        err = -EBUSY; /* a volume is mounted there */
+    else if (volume_load(place.inode))
+        err = -EIO;
     else if (place.inode->dir->count)
         err = -ENOTEMPTY;
     else
-        dir_remove(place.dir, entry_at(&place));
+        err = dir_remove(place.dir, entry_at(&place));
     fs_place_put(&place);
     return err;
 }
@@ -236,6 +240,8 @@ static int may_rename(const struct fs_place *from, const struct fs_place *to)
     if (inode_is_dir(from->inode)) {
         if (!inode_is_dir(to->inode))
             return -ENOTDIR;
+        if (volume_load(to->inode))
+            return -EIO;
         return to->inode->dir->count ? -ENOTEMPTY : 0;
     }
     return inode_is_dir(to->inode) ? -EISDIR : 0;
@@ -285,10 +291,14 @@ int fs_rename(struct inode *from_start, const char *from, struct inode *to_start
     err = fs_walk(to_start, to, FS_NOFOLLOW, &b);
     if (!err) {
         err = may_rename(&a, &b);
-        if (!err)
+        err = err ? err : volume_move(&a, &b);
+        if (!err) {
+            volume_quiet(true);
             err = move(&a, &b);
-        else if (err > 0)
+            volume_quiet(false);
+        } else if (err > 0) {
             err = 0;
+        }
         fs_place_put(&b);
     }
     fs_place_put(&a);

@@ -64,6 +64,8 @@ static struct inode *step(struct inode *dir, const char *name)
         return inode_get(dir);
     if (!strcmp(name, ".."))
         return dir->dir->parent ? inode_get(dir->dir->parent) : NULL;
+    if (volume_load(dir))
+        return NULL;
     entry = dir_find(dir->dir, name, strlen(name));
     return entry ? inode_get(entry->inode) : NULL;
 }

@@ -294,11 +294,24 @@ int ftruncate(int fd, off_t size)
     return (int)posix_result(err);
 }
 
-/* Files of the tree are in memory at once. */
+/* Files of the tree in memory need nothing; one on a volume is written with all of it. */
+static int sync_inode(struct inode *inode)
+{
+    int err;
+
+    posix_lock(&vfs_lock);
+    err = fs_sync(inode);
+    posix_unlock(&vfs_lock);
+    return err;
+}
+
 int fsync(int fd)
 {
     struct file *file = fd_get(fd);
-    int err = !file ? -EBADF : !file->inode ? -EINVAL : file->ops->sync ? file->ops->sync(file) : 0;
+    int err = !file             ? -EBADF
+              : !file->inode    ? -EINVAL
+              : file->ops->sync ? file->ops->sync(file)
+                                : sync_inode(file->inode);
 
     file_put(file);
     return (int)posix_result(err);
@@ -311,4 +324,7 @@ int fdatasync(int fd)
 
 void sync(void)
 {
+    posix_lock(&vfs_lock);
+    fs_sync_all();
+    posix_unlock(&vfs_lock);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "coracle/mem.h"
+#include "libos/fs/volume.h"
 #include "libos/posix/file.h"
 #include "libos/posix/thread.h"
 
@@ -250,11 +251,13 @@ int truncate(const char *path, off_t size)
 }
 
 /* statvfs of the one file system: its size is what memory it could still take and what it has. */
-static void fill_statvfs(struct statvfs *buf)
+static int fill_statvfs(const struct inode *inode, struct statvfs *buf)
 {
     struct fs_usage usage = fs_usage();
     size_t room = cor_pages_free();
 
+    if (inode && inode->volume)
+        return inode->volume->ops->statvfs(inode->volume, buf);
     *buf = (struct statvfs){
         .f_bsize = FS_BLOCK,
         .f_frsize = FS_BLOCK,
@@ -267,6 +270,7 @@ static void fill_statvfs(struct statvfs *buf)
         .f_fsid = 1,
         .f_namemax = FS_NAME_MAX,
     };
+    return 0;
 }
 
 int statvfs(const char *__restrict path, struct statvfs *__restrict buf)
@@ -275,7 +279,7 @@ int statvfs(const char *__restrict path, struct statvfs *__restrict buf)
     int err = begin_inode(AT_FDCWD, path, 0, &inode);
 
     if (!err) {
-        fill_statvfs(buf);
+        err = fill_statvfs(inode, buf);
         vfs_end(inode);
     }
     return (int)posix_result(err);
@@ -285,8 +289,13 @@ int fstatvfs(int fd, struct statvfs *buf)
 {
     struct file *file = fd_get(fd);
 
-    if (file)
-        fill_statvfs(buf);
+    int err = -EBADF;
+
+    if (file) {
+        posix_lock(&vfs_lock);
+        err = fill_statvfs(file->inode, buf);
+        posix_unlock(&vfs_lock);
+    }
     file_put(file);
-    return (int)posix_result(file ? 0 : -EBADF);
+    return (int)posix_result(err);
 }

@@ -11,8 +11,11 @@
 #include "coracle/init.h"
 #include "coracle/shutdown.h"
 #include "libos/fs/populate.h"
+#include "libos/fs/volume.h"
 #include "libos/posix/file.h"
 #include "libos/posix/thread.h"
+
+#define EXIT_NS 5000000000ull
 
 struct cor_mutex vfs_lock;
 mode_t vfs_umask = 022;
@@ -22,6 +25,40 @@ static bool complete;         /* the tree has its first content; guarded by vfs_
 static void now(struct timespec *ts)
 {
     clock_gettime(CLOCK_REALTIME, ts);
+}
+
+static int mount_at(struct fs_volume *volume, const char *path)
+{
+    struct inode *root = fs_root();
+    int err = fs_mount(volume, root, path);
+
+    inode_put(root);
+    return err;
+}
+
+/* The setting mount=PATH:DISK:ext2[,PATH:DISK:ext2...]. What cannot be mounted ends the program. */
+static void mount_setting(void)
+{
+    const char *setting = cor_setting("mount");
+
+    if (!setting)
+        return;
+    if (!cor_ext2_mount_all)
+        cor_log("mount=%s: the program has no file systems of disks; it is linked without ext2.o", setting);
+    if (!cor_ext2_mount_all || cor_ext2_mount_all(setting, mount_at))
+        _exit(1);
+}
+
+/*
+ * The program ends (coracle/init.h). A thread that does not let go of the tree leaves volumes marked as in
+ * use.
+ */
+void cor_posix_exit(void)
+{
+    if (!fs_has_volumes() || cor_mutex_lock_until(&vfs_lock, cor_monotonic_ns() + EXIT_NS))
+        return;
+    fs_unmount_all();
+    posix_unlock(&vfs_lock);
 }
 
 /*
@@ -34,6 +71,8 @@ static void complete_tree(void)
     int tmp = fs_mkdir(root, "/tmp", 01777), dev = fs_mkdir(root, "/dev", 0755);
 
     complete = tmp != -ENOSPC && dev != -ENOSPC && devices_enter() != -ENOSPC;
+    if (complete)
+        mount_setting();
     inode_put(root);
 }
 

@@ -34,7 +34,8 @@ def program(context, name='disk'):
         if image not in BUILT:
             os.makedirs(os.path.dirname(image), exist_ok=True)
             BUILT[image] = coracle(context, 'build', '-o', image, source, '-O2', '-g', '-pthread', '-isystem',
-                                   os.path.join(context.build, 'libos/abi'))
+                                   os.path.join(context.build, 'libos/abi'),
+                                   *([os.path.join(context.build, 'sysroot/lib/ext2.o')] if name == 'files' else []))
     if BUILT[image].status != 0:
         raise Failure('a program of the tests cannot be built', BUILT[image].text())
     return image
@@ -198,6 +199,77 @@ def flush_survives(context):
         expect_pattern(images.raw(image), 100, 9000)
 
 
+# ---- file systems ----
+
+def run_files(context, images, image, argument, read_only=False, crash=False):
+    """files.c with the image mounted at /data; what it said."""
+    config = images.file('f.cfg', data=(
+        'name = "f"\nkernel = "%s"\nmemory = 64\ndisk = [ "%s,raw,xvda,%s" ]\non_poweroff = "preserve"\n'
+        'cmdline = "mount=/data:xvda:ext2 -- %s"\n'
+        % (program(context, 'files'), image, 'r' if read_only else 'w', argument)).encode())
+    with LocalHost(context, '--memory', '256M', config) as host:
+        if crash:
+            host.wait_until(lambda: 'done' in host.run('logs', 'f').out, 'the program is through', 100)
+            kill(*children(host.agent()))
+        else:
+            host.wait_until(lambda: host.domains()['f']['state'] != 'running', 'the program ends', 100)
+        said = host.run('logs', 'f').out if not crash else ''
+        if not crash:
+            host.run('host', 'stop')
+    return said
+
+
+def make_ext(images, kind, size=16 * MEGABYTE):
+    tree = os.path.join(images.path, 'tree')
+    os.makedirs(os.path.join(tree, 'deep/er'), exist_ok=True)
+    for name, text in (('hello', 'from outside\n'), ('deep/er/file', 'deep\n')):
+        with open(os.path.join(tree, name), 'w', encoding='ascii') as file:
+            file.write(text)
+    image = images.file(kind, size)
+    subprocess.run(['mke2fs', '-q', '-t', kind, '-d', tree, image], check=True, env=dict(os.environ, PATH=PATH))
+    return image
+
+
+PATH = os.environ['PATH'] + ':/sbin:/usr/sbin'
+
+
+def fsck(image, *options):
+    return subprocess.run(['e2fsck', '-f', *(options or ['-n']), image], capture_output=True, text=True, check=False,
+                          env=dict(os.environ, PATH=PATH))
+
+
+def debugfs(image, command):
+    return subprocess.run(['debugfs', '-R', command, image], capture_output=True, text=True, check=True,
+                          env=dict(os.environ, PATH=PATH)).stdout
+
+
+def files(context, kind):
+    with Images() as images:
+        image = make_ext(images, kind)
+        said = run_files(context, images, image, 'work')
+        check('done' in said and 'not ok' not in said, 'a call is wrong', said)
+        checked = fsck(image)
+        check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout + said)
+        check(debugfs(image, 'cat /dir/a') == 'second\n' and debugfs(image, 'cat /b') == 'first\n',
+              'another system reads something else')
+        said = run_files(context, images, image, 'read', read_only=True)
+        check('done' in said and 'not ok' not in said, 'a call on a read-only volume is wrong', said)
+
+
+def unclean(context):
+    """After a crash the volume is refused until e2fsck has put it right; what was written before fsync is there."""
+    with Images() as images:
+        image = make_ext(images, 'ext2')
+        run_files(context, images, image, 'wait', crash=True)
+        said = run_files(context, images, image, 'work')
+        check('it was not unmounted' in said and 'run e2fsck' in said and 'ok' not in said.split('ext2:')[0],
+              'an unclean volume is mounted', said)
+        checked = fsck(image, '-y')
+        check(checked.returncode in (0, 1), 'e2fsck cannot repair it', checked.stdout)
+        said = run_files(context, images, image, 'read', read_only=True)
+        check('ok what was there' in said, 'the repaired volume cannot be read', said)
+
+
 # ---- a frontend that lies ----
 
 def hostile(context):
@@ -275,4 +347,5 @@ def collect(context):
     del context
     return [Test('system/disk/' + name, function) for name, function in (
         ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
-        ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]
+        ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('ext2', lambda c: files(c, 'ext2')), ('ext4', lambda c: files(c, 'ext4')),
+        ('unclean', unclean), ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]

@@ -30,3 +30,35 @@ $(7): $(GUESTLIB)/$(1)/.stamp $(CORACLE_CC) | $(SYSROOT_HEADERS)
 endef
 $(eval $(call guestlib,cjson,cjson,$(CJSON_SRC),cJSON.h,cjson,cJSON.c,$(CJSON_LIB)))
 $(eval $(call guestlib,http-parser,http-parser,$(HTTP_PARSER_SRC),http_parser.h,.,http_parser.c,$(HTTP_PARSER_LIB)))
+
+# ext2, ext3, ext4: e2fsprogs' libext2fs, with our access to disks (libos/ext2), as one object that a program is linked
+# with to mount them: $(SYSROOT)/lib/ext2.o. E2FSPROGS_SRC=TARBALL builds another copy.
+E2FSPROGS_SRC ?=
+EXT2FS_DIR := $(GUESTLIB)/e2fsprogs
+EXT2FS_LIB := $(EXT2FS_DIR)/build/lib/libext2fs.a
+EXT2_OBJECT := $(SYSROOT)/lib/ext2.o
+EXT2_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libos/ext2/*.c))
+
+$(EXT2FS_DIR)/.stamp: $(E2FSPROGS_SRC)
+	$(call say,FETCH,the sources of e2fsprogs)
+	@rm -rf $(@D)
+	$(Q)$(call fetch_source,e2fsprogs,$(@D),$(E2FSPROGS_SRC))
+	@touch $@
+
+$(EXT2FS_LIB): $(EXT2FS_DIR)/.stamp $(CORACLE_CC) | $(SYSROOT_READY)
+	$(call say,GUESTLIB,libext2fs - log: $(EXT2FS_DIR)/log)
+	$(Q)toolstack/deps/build-ext2fs $(EXT2FS_DIR) $(abspath $(CORACLE_CC))
+
+$(EXT2_OBJ): $(BUILD)/%.o: %.c $(CORACLE_CC) | $(EXT2FS_LIB)
+	$(call say,GUESTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) -std=gnu17 -O2 -g $(WARNINGS) -ffunction-sections -MMD -MP -I. -isystem $(EXT2FS_DIR)/build/lib \
+		-isystem $(EXT2FS_DIR)/lib -c -o $@ $<
+
+ALL += $(EXT2_OBJECT)
+
+$(EXT2_OBJECT): $(EXT2_OBJ) $(EXT2FS_LIB)
+	$(call say,GUESTLD,$@)
+	$(Q)ld -r -o $@ $^ $(EXT2FS_DIR)/build/lib/libcom_err.a && objcopy --keep-global-symbol=cor_ext2_mount_all $@
+
+-include $(EXT2_OBJ:.o=.d)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files on a mounted volume, for tests/system/test_disk.py: all calls on /data, with what they must give.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define BIG (3 * 1024 * 1024 + 777)
+
+static void say(const char *what, bool good)
+{
+    printf("%s %s\n", good ? "ok" : "not ok", what);
+    if (!good)
+        printf("errno: %s\n", strerror(errno));
+}
+
+static bool has(const char *path, const char *content)
+{
+    char text[100] = "";
+    FILE *file = fopen(path, "r");
+    bool good = file && fgets(text, sizeof(text), file) && !strcmp(text, content);
+
+    if (file)
+        fclose(file);
+    return good;
+}
+
+static bool put(const char *path, const char *content)
+{
+    FILE *file = fopen(path, "w");
+
+    return file && fputs(content, file) >= 0 && fclose(file) == 0;
+}
+
+static unsigned entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    unsigned count = 0;
+
+    while (dir && readdir(dir))
+        count++;
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+static void big_file(void)
+{
+    unsigned char *data = malloc(BIG), *back = malloc(BIG);
+    struct stat st;
+    int fd = open("/data/big", O_RDWR | O_CREAT | O_TRUNC, 0640);
+
+    for (size_t i = 0; i < BIG; i++)
+        data[i] = (unsigned char)(i * 31 + i / 4096);
+    say("a big file", write(fd, data, BIG) == BIG && fsync(fd) == 0);
+    say("comes back", pread(fd, back, BIG, 0) == BIG && !memcmp(data, back, BIG));
+    say("shrinks", ftruncate(fd, 1000) == 0 && fstat(fd, &st) == 0 && st.st_size == 1000);
+    say("grows with zeros", ftruncate(fd, 10000) == 0 && pread(fd, back, BIG, 0) == 10000 &&
+                                !memcmp(data, back, 1000) && !back[1000] && !back[9999]);
+    say("its permissions", st.st_mode == (S_IFREG | 0640) && fchmod(fd, 0600) == 0);
+    close(fd);
+    free(data);
+    free(back);
+}
+
+static void names(void)
+{
+    struct stat st;
+    char text[64] = "", name[64];
+    bool all = true;
+
+    say("mkdir", mkdir("/data/dir", 0755) == 0 && mkdir("/data/dir/sub", 0755) == 0);
+    say("mkdir again", mkdir("/data/dir", 0755) < 0 && errno == EEXIST);
+    say("write", put("/data/dir/a", "first\n") && has("/data/dir/a", "first\n"));
+    say("link", link("/data/dir/a", "/data/b") == 0 && has("/data/b", "first\n") &&
+                    stat("/data/b", &st) == 0 && st.st_nlink == 2);
+    say("symlink", symlink("dir/a", "/data/s") == 0 && has("/data/s", "first\n") &&
+                       readlink("/data/s", text, sizeof(text)) == 5 && !strcmp(text, "dir/a"));
+    say("rename over another", put("/data/dir/c", "second\n") && rename("/data/dir/c", "/data/dir/a") == 0 &&
+                                   has("/data/dir/a", "second\n") && has("/data/b", "first\n"));
+    say("rename of a directory", rename("/data/dir/sub", "/data/moved") == 0 && entries("/data/moved") == 2);
+    say("rmdir of a full one", rmdir("/data/dir") < 0 && errno == ENOTEMPTY);
+    say("rmdir", rmdir("/data/moved") == 0);
+    say("to another file system", rename("/data/b", "/tmp/b") < 0 && errno == EXDEV);
+    say("rmdir of the volume", rmdir("/data") < 0 && errno == EBUSY);
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof(name), "/data/dir/a file with a long name, number %d", i);
+        all = all && put(name, "x");
+    }
+    say("many files", all && entries("/data/dir") == 303);
+    for (int i = 0; i < 300; i += 2) {
+        snprintf(name, sizeof(name), "/data/dir/a file with a long name, number %d", i);
+        all = all && unlink(name) == 0;
+    }
+    say("unlink", all && entries("/data/dir") == 153 && unlink("/data/dir/nothing") < 0 && errno == ENOENT);
+}
+
+static void space(void)
+{
+    struct statvfs before, after;
+    int fd;
+
+    say("statvfs",
+        statvfs("/data", &before) == 0 && before.f_blocks > 1000 && before.f_bfree < before.f_blocks);
+    fd = open("/data/gone", O_RDWR | O_CREAT, 0600);
+    say("unlink of an open file", unlink("/data/gone") == 0 && write(fd, "still here", 10) == 10);
+    close(fd);
+    say("its blocks are back", statvfs("/data", &after) == 0 && after.f_bfree == before.f_bfree);
+}
+
+int main(int argc, char **argv)
+{
+    bool wait = argc > 1 && !strcmp(argv[1], "wait");
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1 && !strcmp(argv[1], "read")) {
+        say("what was there", has("/data/hello", "from outside\n") && has("/data/deep/er/file", "deep\n"));
+        say("read-only", open("/data/new", O_RDWR | O_CREAT, 0600) < 0 && errno == EROFS &&
+                             unlink("/data/hello") < 0 && errno == EROFS && mkdir("/data/d", 0700) < 0 &&
+                             errno == EROFS);
+        printf("done\n");
+        return 0;
+    }
+    say("what was there", has("/data/hello", "from outside\n") && has("/data/deep/er/file", "deep\n"));
+    big_file();
+    names();
+    space();
+    printf("done\n");
+    if (wait)
+        sleep(1000);
+    return 0;
+}
