@@ -451,7 +451,7 @@ int cor_ext2_mount_all(const char *setting, int (*mount)(struct fs_volume *volum
     int err = 0;
 
     for (int used = 0; !err && *setting; setting += used + (setting[used] == ',')) {
-        struct fs_volume *volume;
+        struct fs_volume *volume = NULL;
 
         used = 0;
         if (sscanf(setting, "%127[^:,]:%31[^:,]:%7[^:,]%n", path, disk, kind, &used) != 3 ||

@@ -64,7 +64,7 @@ struct fs_volume {
 };
 
 /*
- * Mounts all that the setting names, PATH:DISK:ext2[,PATH:DISK:ext2...] with disks as coracle/block.h has them;
+ * Mounts all that the setting names, PATH:DISK:ext2[,...] with disks as coracle/block.h has them;
  * mount brings each into the tree. 0 or a negative errno, with a message on the console. In programs that are
  * linked with ext2.o, else NULL.
  */

@@ -11,7 +11,7 @@ DEPS_PACKAGES_build := gcc libc6-dev binutils make libxen-dev libarchive-dev new
 	libcurl4-gnutls-dev libhttp-parser-dev libcjson-dev libgcrypt20-dev xz-utils dpkg-dev patch
 DEPS_PACKAGES_run := qemu-system-x86
 DEPS_PACKAGES_pack := grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
-DEPS_PACKAGES_test := python3 qemu-utils libcmocka-dev ovmf libhttp-parser-dev libcjson-dev
+DEPS_PACKAGES_test := python3 qemu-utils e2fsprogs libcmocka-dev ovmf libhttp-parser-dev libcjson-dev
 DEPS_PACKAGES_debug := gdb
 DEPS_PACKAGES_clang := clang libclang-rt-dev
 DEPS_PACKAGES_lint := clang-format clang-tidy cppcheck python3 libcmocka-dev

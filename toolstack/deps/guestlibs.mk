@@ -55,7 +55,10 @@ $(EXT2_OBJ): $(BUILD)/%.o: %.c $(CORACLE_CC) | $(EXT2FS_LIB)
 	$(Q)$(CORACLE_CC) -std=gnu17 -O2 -g $(WARNINGS) -ffunction-sections -MMD -MP -I. -isystem $(EXT2FS_DIR)/build/lib \
 		-isystem $(EXT2FS_DIR)/lib -c -o $@ $<
 
-ALL += $(EXT2_OBJECT)
+.PHONY: ext2
+## ext2: what programs are linked with to mount ext2, ext3 and ext4: $(BUILD)/sysroot/lib/ext2.o
+ext2: $(EXT2_OBJECT)
+test test-system: $(EXT2_OBJECT)
 
 $(EXT2_OBJECT): $(EXT2_OBJ) $(EXT2FS_LIB)
 	$(call say,GUESTLD,$@)
