@@ -92,8 +92,8 @@ clean:
 help:
 	@echo 'make TARGET [BUILD=dir] [V=1: show the commands] [DEPS=no: install no packages]'
 	@echo
-	@sed -nE 's/^## ([a-z-]+): (.*)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r target text; do \
+	@sed -nE 's/^## ([a-z0-9-]+): (.*)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r target text; do \
 		printf '  %-12s %s\n' "$$target" "$$text"; done
 	@echo
-	@echo 'NEWLIB_SRC=, LUA_SRC=, LWIP_SRC=, CJSON_SRC= and HTTP_PARSER_SRC= name source tarballs to use instead of what Debian ships;'
+	@echo 'NEWLIB_SRC=, LUA_SRC=, LWIP_SRC=, CJSON_SRC=, HTTP_PARSER_SRC= and E2FSPROGS_SRC= name source tarballs to use instead of what Debian ships;'
 	@echo 'XEN_KERNEL= names an unpacked Xen 4.17 image for the tests.'

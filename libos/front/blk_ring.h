@@ -60,7 +60,7 @@ struct cor_block {
 };
 
 /* Finds and connects the disk. 0 or a negative errno. */
-int cor_blk_connect(unsigned number, struct cor_block **disk);
+int cor_blk_connect(unsigned number, struct cor_block **connected);
 void cor_blk_disconnect(struct cor_block *disk);
 
 /* A free entry; waits for one, or NULL. */

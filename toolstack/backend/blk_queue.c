@@ -396,11 +396,11 @@ static int connect(struct blk_queue *queue)
     struct slot *first = new_slot(queue);
     int error;
 
+    queue->free = first;
     queue->scratch = aligned_alloc(PAGE, PAGE);
     if (!first || !queue->scratch) {
         return -ENOMEM;
     }
-    queue->free = first;
     queue->persist = queue->setup.persistent ? blk_persist_new(queue->setup.domid) : NULL;
     error = cor_grant_map(queue->setup.domid, queue->setup.ring_ref, false, &queue->page);
     if (error) {

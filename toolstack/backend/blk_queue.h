@@ -34,8 +34,8 @@ struct blk_queue_setup {
 
 struct blk_queue;
 
-/* Begins to serve. 0; -ENOMEM, -EACCES (no such grant), or no such port. *queue is closed by its owner. */
-int blk_queue_open(const struct blk_queue_setup *setup, struct blk_queue **queue);
+/* Begins to serve. 0; -ENOMEM, -EACCES (no such grant), or no such port. *opened is closed by its owner. */
+int blk_queue_open(const struct blk_queue_setup *setup, struct blk_queue **opened);
 
 /*
  * Lets go of everything of the frontend's at once. Requests that the disk still has end without it.
