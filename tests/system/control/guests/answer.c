@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A domain that answers: says when its main() began (monotonic nanoseconds of the host), obeys its arguments,
- * then lines of its console, as orders: "exit N", "crash", "watchdog", "reboot", "fault", "say TEXT", "flood",
- * "storm"; anything else is given back as "heard LINE".
+ * then lines of its console, as orders: "exit N", "crash", "watchdog", "reboot", "fault", "say TEXT",
+ * "flood", "storm"; anything else is given back as "heard LINE".
  */
 #include <stdio.h>
 #include <stdlib.h>
