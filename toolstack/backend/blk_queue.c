@@ -393,12 +393,11 @@ static void serve(struct loop_task *task)
 
 static int connect(struct blk_queue *queue)
 {
-    struct slot *first = new_slot(queue);
     int error;
 
-    queue->free = first;
+    queue->free = new_slot(queue);
     queue->scratch = aligned_alloc(PAGE, PAGE);
-    if (!first || !queue->scratch) {
+    if (!queue->free || !queue->scratch) {
         return -ENOMEM;
     }
     queue->persist = queue->setup.persistent ? blk_persist_new(queue->setup.domid) : NULL;

@@ -31,7 +31,7 @@ struct cor_block_info {
  * Opens a disk by its name (xvda) or number (51712). Opened again it is the same one, until it was closed
  * as often. -ENOENT: there is none of that name; waits for its backend.
  */
-int cor_block_open(const char *name, struct cor_block **disk);
+int cor_block_open(const char *name, struct cor_block **opened);
 /* Waits for no request: there must be none. */
 void cor_block_close(struct cor_block *disk);
 
