@@ -14,7 +14,7 @@ LINT_ROOMS := hypervisor pvboot libos toolstack/control toolstack/backend toolst
 LINT_TIDY_ROOMS = $(if $(FILES),$(LINT_ROOMS),$(filter-out tests/%,$(LINT_ROOMS)))
 lint_flags_hypervisor = $(call lint_flags,$(HV_CFLAGS))
 lint_flags_pvboot = $(call lint_flags,$(GUEST_CFLAGS))
-lint_flags_libos = $(call lint_flags,$(LIBOS_CFLAGS) $(LWIP_CFLAGS))
+lint_flags_libos = $(call lint_flags,$(LIBOS_CFLAGS) $(LWIP_CFLAGS) $(EXT2FS_CFLAGS))
 lint_flags_toolstack = $(call lint_flags,$(HOST_CFLAGS)) -DCORACLE_VERSION='"lint"'
 lint_flags_toolstack_control = $(call lint_flags,$(CONTROL_CFLAGS) $(SYSROOT_CFLAGS))
 lint_flags_toolstack_backend = $(lint_flags_toolstack_control)
@@ -42,7 +42,7 @@ lint-house: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_H
 
 lint_quote = '$(subst ','\'',$(1))'
 
-lint-tidy: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_HEADERS)
+lint-tidy: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_HEADERS) $(EXT2FS_LIB)
 	$(call say,LINT,clang-tidy)
 	$(Q)status=0; $(foreach r,$(LINT_TIDY_ROOMS),$(if $(call lint_room_c,$r),\
 		printf '%s\n' $(call lint_room_c,$r) | xargs -P $$(nproc) -I{} \

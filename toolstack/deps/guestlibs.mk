@@ -36,6 +36,7 @@ $(eval $(call guestlib,http-parser,http-parser,$(HTTP_PARSER_SRC),http_parser.h,
 E2FSPROGS_SRC ?=
 EXT2FS_DIR := $(GUESTLIB)/e2fsprogs
 EXT2FS_LIB := $(EXT2FS_DIR)/build/lib/libext2fs.a
+EXT2FS_CFLAGS := -isystem $(EXT2FS_DIR)/build/lib -isystem $(EXT2FS_DIR)/lib
 EXT2_OBJECT := $(SYSROOT)/lib/ext2.o
 EXT2_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libos/ext2/*.c))
 
@@ -52,8 +53,8 @@ $(EXT2FS_LIB): $(EXT2FS_DIR)/.stamp $(CORACLE_CC) | $(SYSROOT_READY)
 $(EXT2_OBJ): $(BUILD)/%.o: %.c $(CORACLE_CC) | $(EXT2FS_LIB)
 	$(call say,GUESTCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CORACLE_CC) -std=gnu17 -O2 -g $(WARNINGS) -ffunction-sections -MMD -MP -I. -isystem $(EXT2FS_DIR)/build/lib \
-		-isystem $(EXT2FS_DIR)/lib -c -o $@ $<
+	$(Q)$(CORACLE_CC) -std=gnu17 -O2 -g $(WARNINGS) -ffunction-sections -MMD -MP -I. $(EXT2FS_CFLAGS) \
+		-c -o $@ $<
 
 .PHONY: ext2
 ## ext2: what programs are linked with to mount ext2, ext3 and ext4: $(BUILD)/sysroot/lib/ext2.o
