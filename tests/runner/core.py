@@ -31,11 +31,13 @@ class Skip(Exception):
 
 
 class Test:
-    """A name with slashes and a function of the context; it returns its output or raises Failure or Skip."""
+    """A name with slashes and a function of the context; it returns its output or raises Failure or Skip. One that is
+    alone runs after the others, with nothing beside it."""
 
-    def __init__(self, name, function):
+    def __init__(self, name, function, alone=False):
         self.name = name
         self.function = function
+        self.alone = alone
 
 
 def select(tests, names):
@@ -91,7 +93,10 @@ def run_all(context, tests, jobs):
                 print(output.rstrip() if context.verbose else tail(output), flush=True)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        list(pool.map(run_one, tests))
+        list(pool.map(run_one, [test for test in tests if not test.alone]))
+    for test in tests:
+        if test.alone:
+            run_one(test)
     skipped = ', %d skipped' % counts['skip'] if counts['skip'] else ''
     print('%d passed, %d failed%s' % (counts['ok'], counts['FAIL'], skipped), flush=True)
     return 0 if counts['ok'] > 0 and counts['FAIL'] == 0 else 1
