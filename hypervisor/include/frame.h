@@ -163,8 +163,8 @@ mfn_t frame_alloc_shared(struct domain *d);
 void frame_free_shared(struct domain *d, mfn_t m);
 uint64_t frame_free_count(void);
 /*
- * Scrubs some free frames that need it, if there are any and no busy processor is interrupted for a few; true: it
- * did, and there may be more. Idle loop. LOCK_HEAP.
+ * Scrubs some free frames that need it, if there are any and no busy processor is interrupted for a few;
+ * true: it did, and there may be more. Idle loop. LOCK_HEAP.
  */
 bool frame_scrub_some(void);
 

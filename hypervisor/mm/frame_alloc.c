@@ -243,8 +243,9 @@ static void wait_scrubbed(void)
     spin_lock(&heap.lock);
 }
 
-/* Takes a block, if need be after scrubs, its own or idle processors'. A single frame is there if any is free;
- * a larger or constrained block may fail while dirty frames are left. Lock held, and let go meanwhile. */
+/* Takes a block, if need be after scrubs, its own or idle processors'. A single frame is there if any is
+ * free; a larger or constrained block may fail while dirty frames are left. Lock held, and let go
+ * meanwhile. */
 static uint64_t take(unsigned order, uint64_t limit, bool clean, uint32_t *stamp, bool *raw)
 {
     uint64_t index = block_take(order, limit, clean, stamp, raw), under_way = heap.begun;

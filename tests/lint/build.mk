@@ -35,7 +35,7 @@ lint-format:
 	$(call say,LINT,format)
 	$(Q)clang-format --dry-run -Werror $(wildcard $(filter %.c %.h,$(LINT_FILES)))
 
-lint-house: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_HEADERS)
+lint-house: $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(LWIP_STAMP) $(GUESTLIB_HEADERS) $(EXT2FS_LIB)
 	$(call say,LINT,rules of the house)
 	$(Q)$(foreach r,$(LINT_ROOMS),LINT_FLAGS_$(subst /,_,$r)=$(call lint_quote,$(call lint_room_flags,$r))) \
 		tests/lint/house $(FILES)
