@@ -271,6 +271,24 @@ void api_reply_json(struct http_request *request, unsigned status, cJSON *json)
     free(text);
 }
 
+void api_reply_list(struct http_request *request, const char *name, bool (*next)(void **cursor, cJSON **item))
+{
+    cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, name), *item;
+    void *cursor = NULL;
+
+    while (list && next(&cursor, &item)) {
+        if (!item || !cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            list = NULL;
+        }
+    }
+    if (!list) {
+        cJSON_Delete(json);
+        json = NULL;
+    }
+    api_reply_json(request, 200, json);
+}
+
 void api_reply_failure(struct http_request *request, const struct domain_error *error)
 {
     static const struct {

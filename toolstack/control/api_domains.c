@@ -113,23 +113,18 @@ static cJSON *domain_json(struct domain *domain)
 
 /* ------------------------------------------------------------------ operations */
 
+static bool next_domain(void **cursor, cJSON **item)
+{
+    struct domain *domain = domain_next(*cursor);
+
+    *cursor = domain;
+    *item = domain ? domain_json(domain) : NULL;
+    return domain != NULL;
+}
+
 void api_list_domains(struct api_call *call)
 {
-    cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "domains");
-    struct domain *domain = NULL;
-
-    while (list && (domain = domain_next(domain)) != NULL) {
-        cJSON *item = domain_json(domain);
-
-        if (!item || !cJSON_AddItemToArray(list, item)) {
-            list = NULL;
-        }
-    }
-    if (!list) {
-        cJSON_Delete(json);
-        json = NULL;
-    }
-    api_reply_json(call->request, 200, json);
+    api_reply_list(call->request, "domains", next_domain);
 }
 
 void api_create_domain(struct api_call *call)

@@ -30,23 +30,18 @@ static struct image *named(const struct api_call *call)
     return image;
 }
 
+static bool next_image(void **cursor, cJSON **item)
+{
+    struct image *image = image_next(*cursor);
+
+    *cursor = image;
+    *item = image ? image_json(image) : NULL;
+    return image != NULL;
+}
+
 void api_list_images(struct api_call *call)
 {
-    cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "images");
-    struct image *image = NULL;
-
-    while (list && (image = image_next(image)) != NULL) {
-        cJSON *item = image_json(image);
-
-        if (!item || !cJSON_AddItemToArray(list, item)) {
-            list = NULL;
-        }
-    }
-    if (!list) {
-        cJSON_Delete(json);
-        json = NULL;
-    }
-    api_reply_json(call->request, 200, json);
+    api_reply_list(call->request, "images", next_image);
 }
 
 void api_put_image(struct api_call *call)
