@@ -36,8 +36,8 @@ struct api_call {
 /* Answers with json, which is freed; NULL (memory was short) is answered with 500. */
 void api_reply_json(struct http_request *request, unsigned status, cJSON *json);
 /*
- * Answers 200 with {name: [...]}: what next() makes of the elements, one after the other. next() returns false at the
- * end, else true with *item, NULL: memory is short. *cursor is NULL at first, and next()'s own.
+ * Answers 200 with {name: [...]}: what next() makes of the elements, one after the other. next() returns
+ * false at the end, else true with *item, NULL: memory is short. *cursor is NULL at first, and next()'s own.
  */
 void api_reply_list(struct http_request *request, const char *name,
                     bool (*next)(void **cursor, cJSON **item));
