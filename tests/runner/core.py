@@ -72,6 +72,7 @@ def tail(text, lines=40, before=10, after=120):
 def run_all(context, tests, jobs):
     counts = {'ok': 0, 'FAIL': 0, 'skip': 0}
     lock = threading.Lock()
+    failed = []
 
     def run_one(test):
         start = time.monotonic()
@@ -88,7 +89,10 @@ def run_all(context, tests, jobs):
         seconds = time.monotonic() - start
         with lock:
             counts[verdict] += 1
-            print('%-4s %s (%.1f s)%s' % (verdict, test.name, seconds, ': ' + note if note else ''), flush=True)
+            row = '%-4s %s (%.1f s)%s' % (verdict, test.name, seconds, ': ' + note if note else '')
+            print(row, flush=True)
+            if verdict == 'FAIL':
+                failed.append(row)
             if output and (verdict == 'FAIL' or context.verbose):
                 print(output.rstrip() if context.verbose else tail(output), flush=True)
 
@@ -97,6 +101,8 @@ def run_all(context, tests, jobs):
     for test in tests:
         if test.alone:
             run_one(test)
+    if failed:  # again, where the eye falls first
+        print('\n'.join(failed), flush=True)
     skipped = ', %d skipped' % counts['skip'] if counts['skip'] else ''
     print('%d passed, %d failed%s' % (counts['ok'], counts['FAIL'], skipped), flush=True)
     return 0 if counts['ok'] > 0 and counts['FAIL'] == 0 else 1
