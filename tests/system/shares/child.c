@@ -48,8 +48,8 @@ __attribute__((section(".text.child"), noinline)) void child_main(struct talk *t
 {
     t->shared->vcpu_info[t->id].evtchn_upcall_mask = 1; /* there is no callback */
     while (t->burst == 0) {
-        /* HOG_LOOP instructions a round. */
-        __asm__ volatile("1:\n\t.rept 998\n\tadd $1, %%rax\n\t.endr\n\tincq %0\n\tjmp 1b"
+        /* HOG_LOOP instructions a round; at the pause QEMU goes on with the next processor. */
+        __asm__ volatile("1:\n\t.rept 997\n\tadd $1, %%rax\n\t.endr\n\tpause\n\tincq %0\n\tjmp 1b"
                          : "+m"(t->loops)::"rax");
     }
     for (;;) {
@@ -64,6 +64,10 @@ __attribute__((section(".text.child"), noinline)) void child_main(struct talk *t
         t->wakes++;
         take_sample(t);
         while (clock(t) < start + t->burst) {
+            for (unsigned i = 0; i < 300; i++) {
+                __asm__ volatile("");
+            }
+            __builtin_ia32_pause();
         }
     }
 }
