@@ -277,6 +277,7 @@ static void forget(struct vbd *vbd)
         store_unwatch(xenstore(), vbd->watch);
     }
     remove_nodes(vbd);
+    blkdev_release(vbd->disk);
     free(vbd);
 }
 
@@ -405,6 +406,7 @@ int blk_attach(uint16_t domid, const char *text, struct domain_error *error)
         free(vbd);
         return failed;
     }
+    blkdev_hold(vbd->disk);
     vbd->domid = domid;
     vbd->state = XenbusStateInitWait;
     snprintf(vbd->frontend, PATH_ROOM, "/local/domain/%u/device/vbd/%u", domid, vbd->line.number);

@@ -103,6 +103,7 @@ static void forget(struct blk_queue *queue)
     if (!queue->busy) {
         blk_persist_free(queue->persist);
         free(queue->scratch);
+        blkdev_release(queue->setup.disk);
         free(queue);
     }
 }
@@ -424,6 +425,7 @@ int blk_queue_open(const struct blk_queue_setup *setup, struct blk_queue **opene
         return -ENOMEM;
     }
     queue->setup = *setup;
+    blkdev_hold(setup->disk);
     error = connect(queue);
     if (error) {
         forget(queue);

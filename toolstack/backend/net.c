@@ -23,7 +23,7 @@ struct network {
 static struct network *networks;
 static struct vif *vifs;
 
-/* The card of brN; NULL: there is none. */
+/* The card of brN: ethN. NULL: there is none. */
 static struct netdev *card_of(const char *name)
 {
     struct netdev *dev;
@@ -34,10 +34,33 @@ static struct netdev *card_of(const char *name)
         return NULL;
     }
     number = strtoul(name + 2, &end, 10);
-    for (dev = *end ? NULL : netdev_first(); dev && number; dev = dev->next) {
-        number--;
+    for (dev = *end ? NULL : netdev_first(); dev && dev->number != number; dev = dev->next) {
     }
     return dev;
+}
+
+static void forget_network(struct network *network)
+{
+    struct network **link = &networks;
+
+    while (*link != network) {
+        link = &(*link)->next;
+    }
+    *link = network->next;
+    bridge_destroy(network->bridge);
+    free(network);
+}
+
+/* The bridge's card has vanished. */
+static void uplink_ended(void *argument)
+{
+    struct network *network = argument;
+
+    network->uplink = NULL;
+    printf("bridge %s: its card is gone; it joins the guests only\n", network->name);
+    if (!network->users) {
+        forget_network(network);
+    }
 }
 
 /* Joins the bridge's card, if there is one that works. */
@@ -49,10 +72,20 @@ static void join_card(struct network *network)
     if (!dev) {
         return;
     }
-    network->uplink = uplink_open(dev, network->bridge, &error);
+    network->uplink = uplink_open(dev, network->bridge, uplink_ended, network, &error);
     if (!network->uplink) {
         printf("bridge %s: expected to open %s (%s), found: %s; it joins the guests only\n", network->name,
                dev->name, dev->driver, strerror(-error));
+    }
+}
+
+/* A card came, and may be that of a bridge that has none. */
+static void card_added(struct netdev *dev)
+{
+    for (struct network *network = networks; network; network = network->next) {
+        if (!network->uplink && card_of(network->name) == dev) {
+            join_card(network);
+        }
     }
 }
 
@@ -81,17 +114,9 @@ static struct network *network_hold(const char *name)
 
 static void network_release(struct network *network)
 {
-    struct network **link = &networks;
-
-    if (--network->users || network->uplink) {
-        return;
+    if (--network->users == 0 && !network->uplink) {
+        forget_network(network);
     }
-    while (*link != network) {
-        link = &(*link)->next;
-    }
-    *link = network->next;
-    bridge_destroy(network->bridge);
-    free(network);
 }
 
 /* ------------------------------------------------------------------ interfaces */
@@ -256,6 +281,7 @@ void netback_init(void)
     static struct domain_backend backend = {.attach = attach, .detach = detach};
 
     domain_backend_register(&backend);
+    netdev_listen(card_added);
 }
 
 int netback_add(uint16_t domid, const char *text, struct domain_error *error)

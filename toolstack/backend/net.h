@@ -5,8 +5,8 @@
  *   frontend -- rings -- vif.c --+                        +-- uplink.c -- a network card (device/netdev.h)
  *   frontend -- rings -- vif.c --+-- bridge.c (br0, ...) --+
  *
- * A bridge is there as soon as an interface names it. brN has the N-th card of the machine as its uplink;
- * a bridge of another name, or without such a card, joins the guests only. Frames are copied out of the
+ * A bridge is there as soon as an interface names it. brN has the card ethN of the machine as its uplink,
+ * as soon and as long as there is one; other bridges join the guests only. Frames are copied out of the
  * sender's memory and into the receivers' by grant copies; they wait for a receiver in a bounded queue, and
  * are dropped when that is full. Each interface does a bounded amount of work in a turn of the loop.
  */

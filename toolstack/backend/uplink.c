@@ -5,6 +5,7 @@
  */
 #include "toolstack/backend/uplink.h"
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 
 #define PACKETS 256u /* under way in the card */
 #define BACKLOG 512u /* frames that wait for it */
+
+#define RETRY_FIRST 1000000000ull /* ns from a failure to the first reset; then twice as long each time */
+#define RETRY_LAST  60000000000ull
 
 /* A frame that the card has. */
 struct outgoing {
@@ -31,6 +35,11 @@ struct uplink {
     struct net_frame_buffer *backlog[BACKLOG];
     unsigned first, count;
     uint64_t dropped;
+    void (*ended)(void *argument);
+    void *argument;
+    struct loop_timer retry;
+    uint64_t pause; /* ns until the next */
+    uint64_t since; /* monotonic ns: works since then */
 };
 
 /* ------------------------------------------------------------------ to the card */
@@ -170,7 +179,7 @@ static void writable(void *argument)
 static void receive(void *argument, const struct net_frame *arrived)
 {
     struct uplink *uplink = argument;
-    struct net_frame_buffer *frame = uplink->port ? frame_new(arrived->length) : NULL;
+    struct net_frame_buffer *frame = frame_new(arrived->length);
 
     if (!frame) {
         uplink->dropped++;
@@ -182,35 +191,72 @@ static void receive(void *argument, const struct net_frame *arrived)
     frame_release(frame);
 }
 
-static void link_changed(void *argument, bool up)
+/* Frames that wait are not for later. */
+static void drop_backlog(struct uplink *uplink)
 {
-    const struct uplink *uplink = argument;
-
-    if (!up && uplink->port) {
-        bridge_forget(uplink->port);
-    }
-}
-
-static void failed(void *argument, int error)
-{
-    struct uplink *uplink = argument;
-
-    (void)error; /* the card's driver has said it */
-    printf("%s: its bridge joins the guests only from now on\n", uplink->dev->name);
-    bridge_remove(uplink->port);
-    uplink->port = NULL;
     while (uplink->count) {
         frame_release(uplink->backlog[uplink->first]);
         uplink->first = (uplink->first + 1) % BACKLOG;
         uplink->count--;
+        uplink->dropped++;
     }
+}
+
+static void link_changed(void *argument, bool up)
+{
+    struct uplink *uplink = argument;
+
+    printf("%s: link %s\n", uplink->dev->name, up ? "up" : "down; its bridge joins the guests only");
+    if (!up) {
+        bridge_forget(uplink->port);
+        drop_backlog(uplink);
+    }
+}
+
+static void retry_later(struct uplink *uplink)
+{
+    loop_timer_set(&uplink->retry, cor_monotonic_ns() + uplink->pause);
+    uplink->pause = uplink->pause < RETRY_LAST / 2 ? uplink->pause * 2 : RETRY_LAST;
+}
+
+static void try_again(struct loop_task *task)
+{
+    struct uplink *uplink = (struct uplink *)((char *)task - offsetof(struct uplink, retry.task));
+
+    if (netdev_reopen(uplink->dev)) {
+        retry_later(uplink);
+        return;
+    }
+    uplink->since = cor_monotonic_ns();
+    printf("%s: works again after a reset\n", uplink->dev->name);
+}
+
+/* The driver has said what happened, and that the link is down. */
+static void failed(void *argument, int error)
+{
+    struct uplink *uplink = argument;
+
+    if (error != -ENODEV) {
+        if (cor_monotonic_ns() - uplink->since > RETRY_LAST) {
+            uplink->pause = RETRY_FIRST;
+        }
+        retry_later(uplink);
+        return;
+    }
+    loop_timer_stop(&uplink->retry);
+    bridge_remove(uplink->port);
+    uplink->port = NULL;
+    drop_backlog(uplink);
     netdev_close(uplink->dev);
+    uplink->ended(uplink->argument);
+    free(uplink);
 }
 
 static const struct netdev_client client = {
     .receive = receive, .writable = writable, .link_changed = link_changed, .failed = failed};
 
-struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, int *error)
+struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, void (*ended)(void *argument),
+                           void *argument, int *error)
 {
     struct uplink *uplink = calloc(1, sizeof(*uplink));
     struct bridge_port_options options = {
@@ -221,6 +267,10 @@ struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, int *error
         return NULL;
     }
     uplink->dev = dev;
+    uplink->ended = ended;
+    uplink->argument = argument;
+    uplink->retry.task.run = try_again;
+    uplink->pause = RETRY_FIRST;
     for (unsigned i = 0; i < PACKETS; i++) {
         uplink->packets[i].uplink = uplink;
         uplink->packets[i].next = uplink->free;

@@ -9,9 +9,12 @@
 struct uplink;
 
 /*
- * Opens the card and joins it to the bridge, for as long as it works: a card that fails leaves the bridge by
- * itself, with a line on the console. NULL with *error, a negative errno.
+ * Opens the card and joins it to the bridge. Without a link, and while the card has failed, the guests go
+ * on among themselves, with a line on the console; a card that has failed is reset and tried again, every
+ * minute at the latest. A card that vanishes has left the bridge when ended(argument) is called; the uplink
+ * is no more then. NULL with *error, a negative errno.
  */
-struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, int *error);
+struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, void (*ended)(void *argument),
+                           void *argument, int *error);
 
 #endif

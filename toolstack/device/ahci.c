@@ -12,6 +12,7 @@
 #include "coracle/thread.h"
 #include "toolstack/device/ata.h"
 #include "toolstack/device/drivers.h"
+#include "toolstack/device/mmio.h"
 #include "toolstack/device/pirq.h"
 
 #define CLASS_AHCI 0x010601u
@@ -110,42 +111,44 @@ struct ahci_port {
 };
 
 struct ahci {
-    struct pci_device pci;
+    struct device device;
     struct pirq pirq;
     volatile uint8_t *registers;
     size_t length; /* of them: fewer ports may need less */
     unsigned bits; /* of addresses */
     struct ahci_port *ports[32];
+    unsigned nr_ports; /* of these */
 };
 
 static uint32_t hba_get(const struct ahci *h, unsigned reg)
 {
-    return *(volatile uint32_t *)(h->registers + reg);
+    return mmio_read32(h->registers, reg);
 }
 
 static void hba_put(const struct ahci *h, unsigned reg, uint32_t value)
 {
-    *(volatile uint32_t *)(h->registers + reg) = value;
+    mmio_write32(h->registers, reg, value);
 }
 
 static uint32_t get(const struct ahci_port *p, unsigned reg)
 {
-    return *(volatile uint32_t *)(p->registers + reg);
+    return mmio_read32(p->registers, reg);
 }
 
 static void put(const struct ahci_port *p, unsigned reg, uint32_t value)
 {
-    *(volatile uint32_t *)(p->registers + reg) = value;
+    mmio_write32(p->registers, reg, value);
 }
 
 /* Waits until the bits of a register have that value. False: they did not within `wait` ns. For
- * starting, and for stopping an engine, which takes no time unless the adapter is broken. */
-static bool reach(volatile uint8_t *base, unsigned reg, uint32_t bits, uint32_t value, uint64_t wait)
+ * starting, and for stopping an engine, which takes no time unless the adapter is broken or gone. */
+static bool reach(const struct ahci *h, const volatile uint8_t *base, unsigned reg, uint32_t bits,
+                  uint32_t value, uint64_t wait)
 {
     uint64_t begin = cor_monotonic_ns();
 
-    while ((*(volatile uint32_t *)(base + reg) & bits) != value) {
-        if (cor_monotonic_ns() - begin > wait) {
+    while ((mmio_read32(base, reg) & bits) != value) {
+        if (cor_monotonic_ns() - begin > wait || !pci_present(&h->device.pci)) {
             return false;
         }
         cor_thread_sleep_until(cor_monotonic_ns() + 100000);
@@ -205,7 +208,7 @@ static int start(struct blkdev *dev, struct blk_request *r)
 static bool engine_stop(const struct ahci_port *p)
 {
     put(p, PX_CMD, get(p, PX_CMD) & ~CMD_START);
-    return reach(p->registers, PX_CMD, CMD_RUNS, 0, WAIT_RESET);
+    return reach(p->hba, p->registers, PX_CMD, CMD_RUNS, 0, WAIT_RESET);
 }
 
 static void engine_start(const struct ahci_port *p)
@@ -287,7 +290,52 @@ static void stop(struct blkdev *dev)
     p->current = NULL;
 }
 
-static const struct blkdev_ops ops = {.start = start, .stop = stop};
+static void port_free(struct ahci_port *p)
+{
+    dma_free(p->list, LIST_LENGTH);
+    dma_free(p->table, sizeof(*p->table));
+    free(p);
+}
+
+/* The adapter goes with its last disk; gone() has one as well while it runs. */
+static void release(struct ahci *h)
+{
+    if (--h->nr_ports == 0) {
+        free(h);
+    }
+}
+
+static void remove_disk(struct blkdev *dev)
+{
+    struct ahci_port *p = (struct ahci_port *)dev;
+    struct ahci *h = p->hba;
+
+    port_free(p);
+    release(h);
+}
+
+static void gone(struct device *device)
+{
+    struct ahci *h = (struct ahci *)((char *)device - offsetof(struct ahci, device));
+
+    for (unsigned i = 0; i < 32; i++) {
+        if (h->ports[i]) {
+            blkdev_fail(&h->ports[i]->dev, -ENODEV);
+        }
+    }
+    pci_quiesce(&h->device.pci);
+    pirq_close(&h->pirq);
+    pci_unmap(h->registers, h->length);
+    h->nr_ports++;
+    for (unsigned i = 0; i < 32; i++) {
+        if (h->ports[i]) {
+            blkdev_gone(&h->ports[i]->dev);
+        }
+    }
+    release(h);
+}
+
+static const struct blkdev_ops ops = {.start = start, .stop = stop, .remove = remove_disk};
 
 /* ---- start ---- */
 
@@ -303,7 +351,7 @@ static int identify(struct ahci_port *p)
         return error;
     }
     issue(p, ATA_IDENTIFY, 0, 0, &segment, 1, false);
-    if (!reach(p->registers, PX_CI, 1, 0, WAIT_COMMAND) || (get(p, PX_TFD) & ATA_STATUS_ERROR) ||
+    if (!reach(p->hba, p->registers, PX_CI, 1, 0, WAIT_COMMAND) || (get(p, PX_TFD) & ATA_STATUS_ERROR) ||
         !ata_describe(words, &p->disk, &p->dev)) {
         (void)engine_stop(p);
         error = -EIO;
@@ -321,13 +369,6 @@ static bool port_memory(struct ahci_port *p)
     return p->list && p->table;
 }
 
-static void port_free(struct ahci_port *p)
-{
-    dma_free(p->list, LIST_LENGTH);
-    dma_free(p->table, sizeof(*p->table));
-    free(p);
-}
-
 /* Starts the port's engines. -ENOTSUP: no disk hangs on it. */
 static int port_start(struct ahci_port *p)
 {
@@ -335,7 +376,7 @@ static int port_start(struct ahci_port *p)
         return -EIO;
     }
     put(p, PX_CMD, get(p, PX_CMD) & ~CMD_FIS);
-    if (!reach(p->registers, PX_CMD, CMD_FIS_RUNS, 0, WAIT_RESET)) {
+    if (!reach(p->hba, p->registers, PX_CMD, CMD_FIS_RUNS, 0, WAIT_RESET)) {
         return -EIO;
     }
     put(p, PX_CLB, (uint32_t)p->list_address);
@@ -344,11 +385,11 @@ static int port_start(struct ahci_port *p)
     put(p, PX_FBU, (uint32_t)((p->list_address + FIS_OFFSET) >> 32));
     put(p, PX_IE, 0);
     put(p, PX_CMD, get(p, PX_CMD) | CMD_FIS | CMD_SPIN_UP | CMD_POWER);
-    if (!reach(p->registers, PX_SSTS, 15, LINK_UP, LINK(get(p, PX_SSTS)) ? WAIT_RESET : WAIT_LINK)) {
+    if (!reach(p->hba, p->registers, PX_SSTS, 15, LINK_UP, LINK(get(p, PX_SSTS)) ? WAIT_RESET : WAIT_LINK)) {
         return -ENOTSUP;
     }
     put(p, PX_SERR, ~0u);
-    if (!reach(p->registers, PX_TFD, ATA_STATUS_BUSY | ATA_STATUS_DRQ, 0, WAIT_READY)) {
+    if (!reach(p->hba, p->registers, PX_TFD, ATA_STATUS_BUSY | ATA_STATUS_DRQ, 0, WAIT_READY)) {
         return -EIO;
     }
     if (get(p, PX_SIG) != SIG_DISK) {
@@ -373,7 +414,7 @@ static int port_open(struct ahci *h, unsigned number)
     if (error) {
         (void)engine_stop(p);
         put(p, PX_CMD, get(p, PX_CMD) & ~CMD_FIS);
-        (void)reach(p->registers, PX_CMD, CMD_FIS_RUNS, 0, WAIT_RESET);
+        (void)reach(p->hba, p->registers, PX_CMD, CMD_FIS_RUNS, 0, WAIT_RESET);
         port_free(p);
         return error;
     }
@@ -382,6 +423,7 @@ static int port_open(struct ahci *h, unsigned number)
     p->dev.ops = &ops;
     p->dev.dma_bits = h->bits;
     h->ports[number] = p;
+    h->nr_ports++;
     put(p, PX_IS, ~0u);
     put(p, PX_IE, IE_WANTED);
     return 0;
@@ -394,11 +436,11 @@ static int hba_reset(const struct ahci *h)
 
     if (hba_get(h, CAP2) & CAP2_HANDOFF) {
         hba_put(h, BOHC, hba_get(h, BOHC) | BOHC_OS);
-        (void)reach(h->registers, BOHC, BOHC_BIOS, 0, WAIT_RESET);
+        (void)reach(h, h->registers, BOHC, BOHC_BIOS, 0, WAIT_RESET);
     }
     hba_put(h, GHC, GHC_AHCI);
     hba_put(h, GHC, GHC_AHCI | GHC_RESET);
-    if (!reach(h->registers, GHC, GHC_RESET, 0, WAIT_RESET)) {
+    if (!reach(h, h->registers, GHC, GHC_RESET, 0, WAIT_RESET)) {
         return -EIO;
     }
     hba_put(h, GHC, GHC_AHCI);
@@ -419,7 +461,7 @@ int ahci_start(const struct pci_device *pci)
     if (!h) {
         return -ENOMEM;
     }
-    h->pci = *pci;
+    h->device.pci = *pci;
     h->pirq.handle = interrupted;
     pci_enable(pci, true);
     h->length = pci_bar(pci, 5).size < REGISTERS ? pci_bar(pci, 5).size : REGISTERS;
@@ -448,5 +490,6 @@ int ahci_start(const struct pci_device *pci)
             blkdev_add(&h->ports[i]->dev, "sd");
         }
     }
+    device_enter(&h->device, pci, gone);
     return 0;
 }

@@ -12,7 +12,7 @@
 
 uint64_t blkdev_timeout = BLKDEV_TIMEOUT;
 
-static struct blkdev *first, **end = &first;
+static struct blkdev *first;
 
 struct blkdev *blkdev_first(void)
 {
@@ -27,6 +27,19 @@ struct blkdev *blkdev_find(const char *name)
         dev = dev->next;
     }
     return dev;
+}
+
+void blkdev_hold(struct blkdev *dev)
+{
+    dev->users++;
+}
+
+void blkdev_release(struct blkdev *dev)
+{
+    dev->users--;
+    if (dev->is_gone && !dev->users && !dev->finished) {
+        dev->ops->remove(dev);
+    }
 }
 
 static int check(const struct blkdev *dev, const struct blk_request *r)
@@ -92,6 +105,7 @@ static void run_finished(struct loop_task *task)
     struct blkdev *dev = (struct blkdev *)((char *)task - offsetof(struct blkdev, finish));
     struct blk_request *r = dev->finished;
 
+    blkdev_hold(dev);
     dev->finished = NULL;
     while (r) {
         struct blk_request *next = r->next;
@@ -99,6 +113,7 @@ static void run_finished(struct loop_task *task)
         r->done(r, (int)(int64_t)r->deadline);
         r = next;
     }
+    blkdev_release(dev);
 }
 
 static void count(struct blkdev *dev, const struct blk_request *r, int error)
@@ -195,6 +210,20 @@ void blkdev_fail(struct blkdev *dev, int error)
     }
 }
 
+void blkdev_gone(struct blkdev *dev)
+{
+    struct blkdev **link = &first;
+
+    while (*link != dev) {
+        link = &(*link)->next;
+    }
+    *link = dev->next;
+    blkdev_hold(dev);
+    blkdev_fail(dev, -ENODEV);
+    dev->is_gone = true;
+    blkdev_release(dev);
+}
+
 /* The oldest request's time is over, or there is a new oldest. */
 static void watch(struct loop_task *task)
 {
@@ -211,20 +240,29 @@ static void watch(struct loop_task *task)
     }
 }
 
-void blkdev_add(struct blkdev *dev, const char *prefix)
+static void make_name(struct blkdev *dev, const char *prefix, unsigned number)
 {
-    unsigned number = 0;
-
-    for (const struct blkdev *d = first; d; d = d->next) {
-        number += strncmp(d->name, prefix, strlen(prefix)) == 0;
-    }
     if (number < 26) {
         snprintf(dev->name, sizeof(dev->name), "%s%c", prefix, 'a' + number);
     } else {
         snprintf(dev->name, sizeof(dev->name), "%s%c%c", prefix, 'a' + number / 26 - 1, 'a' + number % 26);
     }
+}
+
+void blkdev_add(struct blkdev *dev, const char *prefix)
+{
+    struct blkdev **end = &first;
+    unsigned number = 0;
+
+    make_name(dev, prefix, number);
+    while (blkdev_find(dev->name)) {
+        make_name(dev, prefix, ++number);
+    }
+    while (*end) {
+        end = &(*end)->next;
+    }
     dev->finish.run = run_finished;
     dev->watchdog.task.run = watch;
+    dev->next = NULL;
     *end = dev;
-    end = &dev->next;
 }

@@ -60,7 +60,7 @@ struct blkdev_ops {
     int (*start)(struct blkdev *dev, struct blk_request *request);
     /* The device does not answer, or is given up: stops its DMA. All requests are forgotten afterwards. */
     void (*stop)(struct blkdev *dev);
-    void (*remove)(struct blkdev *dev); /* stopped: frees the structure; NULL: it is not ours to free */
+    void (*remove)(struct blkdev *dev); /* failed, unused, in no list: frees the structure */
 };
 
 struct blkdev {
@@ -76,6 +76,8 @@ struct blkdev {
     bool can_flush; /* has a write cache: without it a flush is done at once */
     bool can_discard;
     bool has_failed;
+    bool is_gone;   /* not in the list any more: removed when nobody uses it */
+    unsigned users; /* of blkdev_hold() */
     struct blkdev_counters counters;
     const struct blkdev_ops *ops; /* the driver's */
     struct blkdev *next;          /* in the list of blkdev_first() */
@@ -87,10 +89,13 @@ struct blkdev {
     struct loop_timer watchdog;
 };
 
-/* The disks that device_init() found (device.h), in order; NULL: none, or no more. */
+/* The disks that device.h found, in order; NULL: none, or no more. */
 struct blkdev *blkdev_first(void);
 /* The disk of that name; NULL: none. */
 struct blkdev *blkdev_find(const char *name);
+/* Whoever keeps a disk beyond the moment holds it: a disk that vanishes is freed when nobody does. */
+void blkdev_hold(struct blkdev *dev);
+void blkdev_release(struct blkdev *dev);
 
 /*
  * Submits a request. 0: done() will be called; -ENODEV it has failed; -EROFS; -EINVAL not on sectors, beyond
@@ -108,5 +113,10 @@ void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);
 /* There is room again without a request of this disk's being over. */
 void blkdev_resume(struct blkdev *dev);
 void blkdev_fail(struct blkdev *dev, int error);
+/*
+ * The disk is gone (device_gone()): fails it, takes it out of the list, removes it at once or when nobody
+ * uses it.
+ */
+void blkdev_gone(struct blkdev *dev);
 
 #endif

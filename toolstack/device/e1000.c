@@ -10,6 +10,7 @@
 #include "coracle/clock.h"
 #include "toolstack/device/buffers.h"
 #include "toolstack/device/drivers.h"
+#include "toolstack/device/mmio.h"
 #include "toolstack/device/netdev.h"
 #include "toolstack/device/pirq.h"
 
@@ -92,7 +93,7 @@ _Static_assert(sizeof(struct descriptor) == 16, "8254x manual, 3.2.3");
 
 struct e1000 {
     struct netdev dev;
-    struct pci_device pci;
+    struct device device;
     struct pirq pirq;
     struct loop_task again;
     volatile uint8_t *registers;
@@ -107,12 +108,12 @@ struct e1000 {
 
 static uint32_t get(const struct e1000 *e, unsigned reg)
 {
-    return *(volatile uint32_t *)(e->registers + reg);
+    return mmio_read32(e->registers, reg);
 }
 
 static void put(const struct e1000 *e, unsigned reg, uint32_t value)
 {
-    *(volatile uint32_t *)(e->registers + reg) = value;
+    mmio_write32(e->registers, reg, value);
 }
 
 /* Stops everything, and waits until the card has read its address again. */
@@ -127,10 +128,14 @@ static int reset(const struct e1000 *e)
     put(e, CTRL, get(e, CTRL) | CTRL_RST);
     do {
         ctrl = get(e, CTRL);
-    } while (ctrl != ~0u && ((ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV)) && cor_monotonic_ns() < end);
+    } while (((ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV)) && pci_present(&e->device.pci) &&
+             cor_monotonic_ns() < end);
     put(e, IMC, ~0u);
     (void)get(e, ICR);
-    return ctrl == ~0u ? -ENODEV : (ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV) ? -EIO : 0;
+    if (!pci_present(&e->device.pci)) {
+        return -ENODEV;
+    }
+    return (ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV) ? -EIO : 0;
 }
 
 /* ---- receiving ---- */
@@ -298,7 +303,7 @@ static void close(struct netdev *dev)
     if (e->registers) {
         (void)reset(e);
     }
-    pci_quiesce(&e->pci);
+    pci_quiesce(&e->device.pci);
     pirq_close(&e->pirq);
     loop_cancel(&e->again);
     pci_unmap(e->registers, REGISTERS);
@@ -361,13 +366,13 @@ static int open(struct netdev *dev)
     struct e1000 *e = (struct e1000 *)dev;
     int error;
 
-    pci_enable(&e->pci, true);
-    e->registers = pci_map(&e->pci, 0, 0, REGISTERS);
+    pci_enable(&e->device.pci, true);
+    e->registers = pci_map(&e->device.pci, 0, 0, REGISTERS);
     error = e->registers ? reset(e) : -ENODEV;
     error = error ? error : make_rings(e);
     if (!error) {
         e->pirq.handle = interrupted;
-        error = pirq_open_any(&e->pirq, &e->pci);
+        error = pirq_open_any(&e->pirq, &e->device.pci);
     }
     if (error) {
         close(dev);
@@ -387,11 +392,22 @@ static void update_counters(struct netdev *dev)
     dev->counters.rx_dropped += get(e, MPC);
 }
 
+static void remove_card(struct netdev *dev)
+{
+    free(dev);
+}
+
+static void gone(struct device *device)
+{
+    netdev_gone(&((struct e1000 *)((char *)device - offsetof(struct e1000, device)))->dev);
+}
+
 static const struct netdev_ops ops = {.open = open,
                                       .close = close,
                                       .send = send,
                                       .set_promiscuous = set_filter,
-                                      .update_counters = update_counters};
+                                      .update_counters = update_counters,
+                                      .remove = remove_card};
 
 static bool is_ours(const struct pci_device *pci)
 {
@@ -416,7 +432,7 @@ int e1000_start(const struct pci_device *pci)
     if (!e) {
         return -ENOMEM;
     }
-    e->pci = *pci;
+    e->device.pci = *pci;
     e->again.run = work_again;
     pci_enable(pci, false);
     e->registers = pci_map(pci, 0, 0, REGISTERS);
@@ -438,5 +454,6 @@ int e1000_start(const struct pci_device *pci)
     e->dev.offloads = NETDEV_TX_CHECKSUM | NETDEV_RX_CHECKSUM;
     e->dev.ops = &ops;
     netdev_add(&e->dev);
+    device_enter(&e->device, pci, gone);
     return 0;
 }

@@ -54,6 +54,12 @@ struct ide_channel {
     struct ide_drive drives[2];
     struct ide_drive *busy; /* whose request is under way; NULL: none */
     struct blk_request *request;
+    unsigned nr_drives;
+};
+
+struct ide {
+    struct device device;
+    struct ide_channel *channels[2]; /* NULL: nothing on it */
 };
 
 static uint8_t in(const struct ide_channel *c, unsigned reg)
@@ -196,7 +202,51 @@ static void stop(struct blkdev *dev)
     }
 }
 
-static const struct blkdev_ops ops = {.start = start, .stop = stop};
+/* The channel goes with its last drive. */
+static void release(struct ide_channel *c)
+{
+    if (--c->nr_drives == 0) {
+        dma_free(c->table, COR_PAGE_SIZE);
+        free(c);
+    }
+}
+
+static void remove_drive(struct blkdev *dev)
+{
+    release(((struct ide_drive *)dev)->channel);
+}
+
+static void channel_gone(struct ide_channel *c)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (c->drives[i].there) {
+            blkdev_fail(&c->drives[i].dev, -ENODEV);
+        }
+    }
+    pirq_close(&c->pirq);
+    c->nr_drives++;
+    for (unsigned i = 0; i < 2; i++) {
+        if (c->drives[i].there) {
+            blkdev_gone(&c->drives[i].dev);
+        }
+    }
+    release(c);
+}
+
+static void gone(struct device *device)
+{
+    struct ide *ide = (struct ide *)device;
+
+    pci_quiesce(&device->pci);
+    for (unsigned i = 0; i < 2; i++) {
+        if (ide->channels[i]) {
+            channel_gone(ide->channels[i]);
+        }
+    }
+    free(ide);
+}
+
+static const struct blkdev_ops ops = {.start = start, .stop = stop, .remove = remove_drive};
 
 /* Asks a drive what it is. False: there is none, or none that we can use. */
 static bool identify(struct ide_drive *d)
@@ -232,7 +282,7 @@ static int open_interrupt(struct ide_channel *c, unsigned number, bool native)
 }
 
 /* One channel of the controller; it is kept if there are drives on it. */
-static int channel_open(const struct pci_device *pci, unsigned number)
+static int channel_open(struct ide *ide, const struct pci_device *pci, unsigned number)
 {
     struct pci_bar command = pci_bar(pci, number * 2), control = pci_bar(pci, number * 2 + 1),
                    bm = pci_bar(pci, 4);
@@ -277,21 +327,33 @@ static int channel_open(const struct pci_device *pci, unsigned number)
             dev->max_segments = SEGMENTS;
             dev->dma_bits = 32;
             dev->ops = &ops;
+            c->nr_drives++;
             blkdev_add(dev, "hd");
         }
     }
+    ide->channels[number] = c;
     return 0;
 }
 
 int ide_start(const struct pci_device *pci)
 {
+    struct ide *ide;
     int first, second;
 
     if (pci->class >> 8 != CLASS_IDE || !(pci->class & CAN_DMA)) {
         return -ENOTSUP;
     }
+    ide = calloc(1, sizeof(*ide));
+    if (!ide) {
+        return -ENOMEM;
+    }
     pci_enable(pci, true);
-    first = channel_open(pci, 0);
-    second = channel_open(pci, 1);
-    return first == 0 || second == 0 ? 0 : first != -ENOTSUP ? first : second;
+    first = channel_open(ide, pci, 0);
+    second = channel_open(ide, pci, 1);
+    if (first == 0 || second == 0) {
+        device_enter(&ide->device, pci, gone);
+        return 0;
+    }
+    free(ide);
+    return first != -ENOTSUP ? first : second;
 }

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct netdev *first, **end = &first;
+static struct netdev *first;
+static void (*listener)(struct netdev *dev);
 
 struct netdev *netdev_first(void)
 {
@@ -14,14 +15,23 @@ struct netdev *netdev_first(void)
 
 void netdev_add(struct netdev *dev)
 {
-    unsigned number = 0;
+    struct netdev **link = &first;
 
-    for (const struct netdev *d = first; d; d = d->next) {
-        number++;
+    dev->number = 0;
+    for (; *link && (*link)->number == dev->number; link = &(*link)->next) {
+        dev->number++;
     }
-    snprintf(dev->name, sizeof(dev->name), "eth%u", number);
-    *end = dev;
-    end = &dev->next;
+    snprintf(dev->name, sizeof(dev->name), "eth%u", dev->number);
+    dev->next = *link;
+    *link = dev;
+    if (listener) {
+        listener(dev);
+    }
+}
+
+void netdev_listen(void (*added)(struct netdev *dev))
+{
+    listener = added;
 }
 
 int netdev_open(struct netdev *dev, const struct netdev_client *client, void *argument)
@@ -60,7 +70,49 @@ void netdev_close(struct netdev *dev)
         dev->is_open = false;
         dev->client = NULL;
         dev->link_up = false;
+        if (dev->is_gone) {
+            dev->ops->remove(dev);
+        }
     }
+}
+
+void netdev_gone(struct netdev *dev)
+{
+    struct netdev **link = &first;
+
+    while (*link != dev) {
+        link = &(*link)->next;
+    }
+    *link = dev->next;
+    if (!dev->is_open) {
+        dev->ops->remove(dev);
+        return;
+    }
+    dev->is_gone = true;
+    if (!dev->has_failed) {
+        netdev_fail(dev, -ENODEV); /* the client may close it, and dev is no more */
+    } else if (dev->client->failed) {
+        dev->client->failed(dev->argument, -ENODEV);
+    }
+}
+
+int netdev_reopen(struct netdev *dev)
+{
+    bool all = dev->promiscuous;
+    int error;
+
+    if (!dev->is_open || !dev->has_failed || dev->is_gone) {
+        return -ENODEV;
+    }
+    dev->has_failed = dev->promiscuous = false;
+    error = dev->ops->open(dev);
+    if (error) {
+        dev->has_failed = true;
+        dev->promiscuous = all;
+    } else {
+        netdev_set_promiscuous(dev, all);
+    }
+    return error;
 }
 
 static int check(const struct netdev *dev, const struct net_packet *p)

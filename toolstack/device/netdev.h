@@ -5,7 +5,7 @@
  *
  *   found ---- netdev_open() ----> open, link up or down ---- netdev_close() ----> found
  *                                    |
- *                                    +--- the device fails or vanishes: failed(), then only close
+ *                                    +--- the device fails or vanishes: failed(), then close, or reopen
  */
 #ifndef TOOLSTACK_DEVICE_NETDEV_H
 #define TOOLSTACK_DEVICE_NETDEV_H
@@ -63,7 +63,11 @@ struct netdev_client {
     void (*receive)(void *argument, const struct net_frame *frame);
     void (*writable)(void *argument);              /* after -EAGAIN: there is room again */
     void (*link_changed)(void *argument, bool up); /* netdev.link_up is the new one */
-    void (*failed)(void *argument, int error);     /* every packet under way is done; close it */
+    /*
+     * Every packet under way is done. -ENODEV: it is gone, close it. Another error: close it, or try
+     * netdev_reopen() later.
+     */
+    void (*failed)(void *argument, int error);
 };
 
 struct netdev_counters {
@@ -81,17 +85,19 @@ struct netdev_ops {
     /* NULL: the card always is; netdev_receive() drops what is not wanted. */
     void (*set_promiscuous)(struct netdev *dev, bool on);
     void (*update_counters)(struct netdev *dev); /* NULL: they are always current */
-    void (*remove)(struct netdev *dev);          /* frees the structure */
+    void (*remove)(struct netdev *dev);          /* closed, and in no list: frees the structure */
 };
 
 struct netdev {
-    char name[NETDEV_NAME]; /* eth0, eth1 in the order of discovery */
+    char name[NETDEV_NAME]; /* eth0, eth1: the lowest number that was free */
+    unsigned number;        /* of its name */
     const char *driver;     /* "virtio-net", "e1000", ... */
     uint8_t mac[6];
     uint16_t mtu; /* bytes of payload: 1500, unless the card says otherwise */
     unsigned offloads;
     bool link_up;
     bool is_open, has_failed;
+    bool is_gone; /* not in the list any more: removed when its client closes it */
     bool promiscuous;
     struct netdev_counters counters;
     const struct netdev_client *client;
@@ -102,14 +108,21 @@ struct netdev {
     struct loop_timer watchdog;   /* private to netdev.c */
 };
 
-/* The cards that device_init() found (device.h), in order; NULL: none, or no more. */
+/* The cards that device.h found, in order of their numbers; NULL: none, or no more. */
 struct netdev *netdev_first(void);
+/* Has added() called for each card that comes from now on. One listener; NULL: none. */
+void netdev_listen(void (*added)(struct netdev *dev));
 
 /*
  * Starts the card for a client: frames to its address and broadcasts come in. 0; -EBUSY it has a client;
  * -EIO, -ENODEV, -ENOMEM.
  */
 int netdev_open(struct netdev *dev, const struct netdev_client *client, void *argument);
+/*
+ * Resets a card that has failed and goes on, for the same client and with its filter. 0; -ENODEV it is
+ * gone, or has not failed; -EIO and others: it does not work yet.
+ */
+int netdev_reopen(struct netdev *dev);
 /* Stops it. What is under way is done with -ENODEV before this returns. */
 void netdev_close(struct netdev *dev);
 /*
@@ -128,5 +141,10 @@ void netdev_receive(struct netdev *dev, const struct net_frame *frame);
 void netdev_link(struct netdev *dev, bool up);
 void netdev_fail(struct netdev *dev, int error);
 void netdev_writable(struct netdev *dev);
+/*
+ * The card is gone (device_gone()): fails it, takes it out of the list, removes it at once or when it is
+ * closed.
+ */
+void netdev_gone(struct netdev *dev);
 
 #endif

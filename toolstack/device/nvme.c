@@ -12,6 +12,8 @@
 #include "coracle/thread.h"
 #include "toolstack/device/blkdev.h"
 #include "toolstack/device/drivers.h"
+#include "toolstack/device/mmio.h"
+#include "toolstack/device/nvme_queue.h"
 #include "toolstack/device/pirq.h"
 
 #define CLASS_NVME 0x010802u
@@ -59,27 +61,6 @@ enum {
 #define PRPS             (COR_PAGE_SIZE / sizeof(uint64_t))
 _Static_assert(SEGMENTS < DEPTH && SEGMENTS <= PRPS, "a request finds room");
 
-struct command {
-    uint32_t head, nsid;
-    uint64_t reserved, metadata, prp1, prp2;
-    uint32_t dw10, dw11, dw12, dw13, dw14, dw15;
-};
-_Static_assert(sizeof(struct command) == 64, "NVMe 1.4, 4.2");
-
-struct completion {
-    uint32_t result, reserved, queue;
-    uint32_t status; /* command's number; phase: bit 16; status: from 17 on */
-};
-_Static_assert(sizeof(struct completion) == 16, "NVMe 1.4, 4.6");
-
-struct queue {
-    unsigned number, depth, tail, head;
-    unsigned phase;
-    volatile struct command *submissions;
-    volatile struct completion *completions;
-    uint64_t submissions_address, completions_address;
-};
-
 struct nvme;
 
 struct namespace
@@ -104,29 +85,31 @@ struct slot {
 };
 
 struct nvme {
-    struct pci_device pci;
+    struct device device;
     struct pirq pirq;
     volatile uint8_t *registers;
     size_t length;
     unsigned stride;
     uint64_t timeout;
-    struct queue admin, io;
+    struct nvme_queue admin, io;
     uint64_t *lists[DEPTH]; /* a page for each slot: its list of pages, or ranges to discard */
     uint64_t list_address[DEPTH];
     struct slot slots[DEPTH], *free;
     unsigned nr_free;
     struct pending pending[DEPTH];
     struct namespace *namespaces[NAMESPACES];
+    unsigned nr_namespaces; /* of these */
+    int error;              /* for which it has been given up */
 };
 
 static uint32_t get(const struct nvme *n, unsigned reg)
 {
-    return *(volatile uint32_t *)(n->registers + reg);
+    return mmio_read32(n->registers, reg);
 }
 
 static void put(const struct nvme *n, unsigned reg, uint32_t value)
 {
-    *(volatile uint32_t *)(n->registers + reg) = value;
+    mmio_write32(n->registers, reg, value);
 }
 
 static void put64(const struct nvme *n, unsigned reg, uint64_t value)
@@ -144,7 +127,7 @@ static int enable(const struct nvme *n, bool on)
     put(n, CC, on ? CC_ENTRIES | CC_ENABLE : 0);
     for (;;) {
         status = get(n, CSTS);
-        if (status == ~0u) {
+        if (!pci_present(&n->device.pci)) {
             return -ENODEV;
         }
         if ((status & CSTS_READY) == (on ? CSTS_READY : 0)) {
@@ -159,61 +142,26 @@ static int enable(const struct nvme *n, bool on)
 
 /* ---- queues ---- */
 
-static int queue_make(struct queue *q, unsigned number, unsigned depth)
-{
-    *q = (struct queue){.number = number, .depth = depth, .phase = 1};
-    q->submissions = dma_alloc(depth * sizeof(struct command), 64, &q->submissions_address);
-    q->completions = dma_alloc(depth * sizeof(struct completion), 64, &q->completions_address);
-    return q->submissions && q->completions ? 0 : -ENOMEM;
-}
-
-static void queue_free(struct queue *q)
-{
-    dma_free((void *)q->submissions, q->depth * sizeof(struct command));
-    dma_free((void *)q->completions, q->depth * sizeof(struct completion));
-}
-
-static unsigned doorbell(const struct nvme *n, const struct queue *q, bool completions)
+static unsigned doorbell(const struct nvme *n, const struct nvme_queue *q, bool completions)
 {
     return DOORBELLS + (2 * q->number + completions) * n->stride;
 }
 
-static void submit(struct queue *q, const struct command *c)
-{
-    volatile struct command *to = &q->submissions[q->tail];
-
-    *to = *c;
-    q->tail = (q->tail + 1) % q->depth;
-}
-
-static void ring(const struct nvme *n, const struct queue *q)
+static void ring(const struct nvme *n, const struct nvme_queue *q)
 {
     __atomic_thread_fence(__ATOMIC_RELEASE);
     put(n, doorbell(n, q, false), q->tail);
 }
 
-/* The next completion; false: none. The caller rings when it has taken all. */
-static bool take(struct queue *q, struct completion *c)
-{
-    c->status = q->completions[q->head].status;
-    if ((c->status >> 16 & 1) != q->phase) {
-        return false;
-    }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    q->head = (q->head + 1) % q->depth;
-    q->phase ^= q->head == 0;
-    return true;
-}
-
 /* An administration command to its end. Start-up only. */
-static int administer(struct nvme *n, const struct command *c)
+static int administer(struct nvme *n, const struct nvme_command *c)
 {
     uint64_t begin = cor_monotonic_ns();
-    struct completion done;
+    struct nvme_completion done;
 
-    submit(&n->admin, c);
+    nvme_queue_submit(&n->admin, c);
     ring(n, &n->admin);
-    while (!take(&n->admin, &done)) {
+    while (!nvme_queue_take(&n->admin, &done)) {
         if (cor_monotonic_ns() - begin > n->timeout) {
             return -EIO;
         }
@@ -265,12 +213,12 @@ static void transfer(struct namespace *ns, struct pending *p, unsigned first, un
     struct slot *s = slot_take(n, p);
     unsigned at = (unsigned)(s - n->slots), unit = ns->dev.sector_size;
     uint64_t lba = sector * BLKDEV_SECTOR / unit;
-    struct command c = {.head = (p->request->operation == BLK_READ ? IO_READ : IO_WRITE) | at << 16,
-                        .nsid = ns->id,
-                        .prp1 = segments[0].address,
-                        .dw10 = (uint32_t)lba,
-                        .dw11 = (uint32_t)(lba >> 32),
-                        .dw12 = bytes / unit - 1};
+    struct nvme_command c = {.head = (p->request->operation == BLK_READ ? IO_READ : IO_WRITE) | at << 16,
+                             .nsid = ns->id,
+                             .prp1 = segments[0].address,
+                             .dw10 = (uint32_t)lba,
+                             .dw11 = (uint32_t)(lba >> 32),
+                             .dw12 = bytes / unit - 1};
 
     if (count == 2) {
         c.prp2 = segments[1].address;
@@ -280,7 +228,7 @@ static void transfer(struct namespace *ns, struct pending *p, unsigned first, un
         }
         c.prp2 = n->list_address[at];
     }
-    submit(&n->io, &c);
+    nvme_queue_submit(&n->io, &c);
 }
 
 static void other(struct namespace *ns, struct pending *p)
@@ -288,7 +236,7 @@ static void other(struct namespace *ns, struct pending *p)
     struct nvme *n = ns->nvme;
     struct slot *s = slot_take(n, p);
     unsigned at = (unsigned)(s - n->slots), unit = ns->dev.sector_size / BLKDEV_SECTOR;
-    struct command c = {.head = IO_FLUSH | at << 16, .nsid = ns->id};
+    struct nvme_command c = {.head = IO_FLUSH | at << 16, .nsid = ns->id};
 
     if (p->request->operation == BLK_DISCARD) {
         c.head = IO_DSM | at << 16;
@@ -297,7 +245,7 @@ static void other(struct namespace *ns, struct pending *p)
         n->lists[at][0] = p->request->count / unit << 32;
         n->lists[at][1] = p->request->sector / unit;
     }
-    submit(&n->io, &c);
+    nvme_queue_submit(&n->io, &c);
 }
 
 /* How many commands a request needs; 0: its pieces are no whole blocks of the device. */
@@ -355,11 +303,13 @@ static int start(struct blkdev *dev, struct blk_request *r)
     return 0;
 }
 
+/* The first one's error is all the others', too. */
 static void fail_all(struct nvme *n, int error)
 {
+    n->error = n->error ? n->error : error;
     for (unsigned i = 0; i < NAMESPACES; i++) {
         if (n->namespaces[i]) {
-            blkdev_fail(&n->namespaces[i]->dev, error);
+            blkdev_fail(&n->namespaces[i]->dev, n->error);
         }
     }
 }
@@ -389,10 +339,10 @@ static void finish(struct nvme *n, struct slot *s, bool failed)
 static void interrupted(struct pirq *pirq)
 {
     struct nvme *n = (struct nvme *)((char *)pirq - offsetof(struct nvme, pirq));
-    struct completion c;
+    struct nvme_completion c;
     bool any = false;
 
-    while (take(&n->io, &c)) {
+    while (nvme_queue_take(&n->io, &c)) {
         unsigned at = c.status & 0xffff;
 
         if (at >= DEPTH || !n->slots[at].of) {
@@ -410,29 +360,79 @@ static void interrupted(struct pirq *pirq)
     }
 }
 
-/* There is one controller for all namespaces: they end together. */
 static void stop(struct blkdev *dev)
 {
     struct nvme *n = ((struct namespace *)dev)->nvme;
 
     (void)enable(n, false);
-    pci_quiesce(&n->pci);
+    pci_quiesce(&n->device.pci);
     for (unsigned i = 0; i < DEPTH; i++) {
         if (n->slots[i].of) {
             n->slots[i].of->request = NULL;
             slot_give(n, &n->slots[i]);
         }
     }
-    fail_all(n, -EIO);
+    fail_all(n,
+             pci_present(&n->device.pci) ? -EIO : -ENODEV); /* there is one controller: they end together */
 }
 
-static const struct blkdev_ops ops = {.start = start, .stop = stop};
+/* Memory, once the controller is off. */
+static void free_memory(struct nvme *n)
+{
+    nvme_queue_free(&n->admin);
+    nvme_queue_free(&n->io);
+    for (unsigned i = 0; i < DEPTH; i++) {
+        dma_free(n->lists[i], COR_PAGE_SIZE);
+    }
+    free(n);
+}
+
+/* The controller goes with its last namespace; gone() has one as well while it runs. */
+static void release_namespace(struct nvme *n)
+{
+    if (--n->nr_namespaces == 0) {
+        free_memory(n);
+    }
+}
+
+static void remove_disk(struct blkdev *dev)
+{
+    struct nvme *n = ((struct namespace *)dev)->nvme;
+
+    free(dev);
+    release_namespace(n);
+}
+
+static void close_hardware(struct nvme *n)
+{
+    pci_quiesce(&n->device.pci);
+    pirq_close(&n->pirq);
+    pci_unmap(n->registers, n->length);
+    n->registers = NULL;
+}
+
+static void gone(struct device *device)
+{
+    struct nvme *n = (struct nvme *)((char *)device - offsetof(struct nvme, device));
+
+    fail_all(n, -ENODEV);
+    close_hardware(n);
+    n->nr_namespaces++;
+    for (unsigned i = 0; i < NAMESPACES; i++) {
+        if (n->namespaces[i]) {
+            blkdev_gone(&n->namespaces[i]->dev);
+        }
+    }
+    release_namespace(n);
+}
+
+static const struct blkdev_ops ops = {.start = start, .stop = stop, .remove = remove_disk};
 
 /* ---- start ---- */
 
 static int identify(struct nvme *n, unsigned what, uint32_t nsid, uint64_t buffer)
 {
-    struct command c = {.head = ADMIN_IDENTIFY, .nsid = nsid, .prp1 = buffer, .dw10 = what};
+    struct nvme_command c = {.head = ADMIN_IDENTIFY, .nsid = nsid, .prp1 = buffer, .dw10 = what};
 
     return administer(n, &c);
 }
@@ -464,6 +464,7 @@ static void add_namespace(struct nvme *n, uint32_t id, const uint8_t *data, cons
     ns->dev.max_discard = UINT32_MAX;
     ns->dev.ops = &ops;
     n->namespaces[id - 1] = ns;
+    n->nr_namespaces++;
     blkdev_add(&ns->dev, "nvd");
 }
 
@@ -489,14 +490,14 @@ static int find_namespaces(struct nvme *n)
 static int open_io_queue(struct nvme *n)
 {
     unsigned depth = n->io.depth - 1;
-    struct command cq = {.head = ADMIN_CREATE_CQ,
-                         .prp1 = n->io.completions_address,
-                         .dw10 = 1 | depth << 16,
-                         .dw11 = QUEUE_CONTIGUOUS | QUEUE_INTERRUPTS};
-    struct command sq = {.head = ADMIN_CREATE_SQ,
-                         .prp1 = n->io.submissions_address,
-                         .dw10 = 1 | depth << 16,
-                         .dw11 = QUEUE_CONTIGUOUS | 1u << 16};
+    struct nvme_command cq = {.head = ADMIN_CREATE_CQ,
+                              .prp1 = n->io.completions_address,
+                              .dw10 = 1 | depth << 16,
+                              .dw11 = QUEUE_CONTIGUOUS | QUEUE_INTERRUPTS};
+    struct nvme_command sq = {.head = ADMIN_CREATE_SQ,
+                              .prp1 = n->io.submissions_address,
+                              .dw10 = 1 | depth << 16,
+                              .dw11 = QUEUE_CONTIGUOUS | 1u << 16};
     int error = administer(n, &cq);
 
     return error ? error : administer(n, &sq);
@@ -509,27 +510,14 @@ static int make_memory(struct nvme *n)
     int error;
 
     depth = depth < DEPTH ? depth : DEPTH;
-    error = queue_make(&n->admin, 0, depth);
-    error = error ? error : queue_make(&n->io, 1, depth);
+    error = nvme_queue_make(&n->admin, 0, depth);
+    error = error ? error : nvme_queue_make(&n->io, 1, depth);
     for (unsigned i = 0; !error && i + 1 < depth; i++) {
         n->lists[i] = dma_alloc(COR_PAGE_SIZE, 64, &n->list_address[i]);
         error = n->lists[i] ? 0 : -ENOMEM;
         slot_give(n, &n->slots[i]);
     }
     return error ? error : n->nr_free < SEGMENTS ? -ENOTSUP : 0;
-}
-
-static void release(struct nvme *n)
-{
-    pci_quiesce(&n->pci);
-    pirq_close(&n->pirq);
-    queue_free(&n->admin);
-    queue_free(&n->io);
-    for (unsigned i = 0; i < DEPTH; i++) {
-        dma_free(n->lists[i], COR_PAGE_SIZE);
-    }
-    pci_unmap(n->registers, n->length);
-    free(n);
 }
 
 static int bring_up(struct nvme *n)
@@ -545,7 +533,8 @@ static int bring_up(struct nvme *n)
     put64(n, ACQ, n->admin.completions_address);
     error = enable(n, true);
     if (!error) {
-        error = pirq_open_msix(&n->pirq, &n->pci, 0) == 0 ? 0 : pirq_open_any(&n->pirq, &n->pci);
+        error =
+            pirq_open_msix(&n->pirq, &n->device.pci, 0) == 0 ? 0 : pirq_open_any(&n->pirq, &n->device.pci);
     }
     error = error ? error : open_io_queue(n);
     return error ? error : find_namespaces(n);
@@ -563,7 +552,7 @@ int nvme_start(const struct pci_device *pci)
     if (!n) {
         return -ENOMEM;
     }
-    n->pci = *pci;
+    n->device.pci = *pci;
     n->pirq.handle = interrupted;
     n->length = DOORBELLS + COR_PAGE_SIZE;
     pci_enable(pci, true);
@@ -577,7 +566,10 @@ int nvme_start(const struct pci_device *pci)
     error = 4 * n->stride <= COR_PAGE_SIZE ? bring_up(n) : -ENOTSUP;
     if (error) {
         (void)enable(n, false);
-        release(n);
+        close_hardware(n);
+        free_memory(n);
+    } else {
+        device_enter(&n->device, pci, gone);
     }
     return error;
 }

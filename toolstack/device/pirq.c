@@ -176,6 +176,13 @@ static int announce(const struct pci_device *d)
     return (int)hypercall_physdev_op(PHYSDEVOP_pci_device_add, &add);
 }
 
+void pirq_forget_device(const struct pci_device *device)
+{
+    struct physdev_pci_device op = {.bus = device->bus, .devfn = device->devfn};
+
+    (void)hypercall_physdev_op(PHYSDEVOP_pci_device_remove, &op); /* it may never have been announced */
+}
+
 static struct physdev_map_pirq message(const struct pci_device *d)
 {
     return (struct physdev_map_pirq){.domid = DOMID_SELF,

@@ -37,6 +37,9 @@ void pirq_close(struct pirq *pirq);
 /* MSI-X off, once all its entries are closed. */
 void pirq_msix_off(const struct pci_device *device);
 
+/* The device is gone, all its interrupts closed: the hypervisor forgets it too. */
+void pirq_forget_device(const struct pci_device *device);
+
 /* How many entries the device's MSI-X table has; 0: no MSI-X. */
 unsigned pirq_msix_entries(const struct pci_device *device);
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include "toolstack/device/mmio.h"
 #include "toolstack/device/port.h"
 #include "toolstack/device/virtqueue.h"
 
@@ -66,21 +67,19 @@ unsigned virtio_type(const struct pci_device *pci)
 
 static uint32_t read_at(volatile uint8_t *base, unsigned offset, unsigned size)
 {
-    volatile uint8_t *p = base + offset;
-
-    return size == 1 ? *p : size == 2 ? *(volatile uint16_t *)p : *(volatile uint32_t *)p;
+    return size == 1   ? mmio_read8(base, offset)
+           : size == 2 ? mmio_read16(base, offset)
+                       : mmio_read32(base, offset);
 }
 
 static void write_at(volatile uint8_t *base, unsigned offset, unsigned size, uint32_t value)
 {
-    volatile uint8_t *p = base + offset;
-
     if (size == 1) {
-        *p = (uint8_t)value;
+        mmio_write8(base, offset, (uint8_t)value);
     } else if (size == 2) {
-        *(volatile uint16_t *)p = (uint16_t)value;
+        mmio_write16(base, offset, (uint16_t)value);
     } else {
-        *(volatile uint32_t *)p = value;
+        mmio_write32(base, offset, value);
     }
 }
 
@@ -172,7 +171,7 @@ static bool reset(struct virtio *v)
     uint64_t end = cor_monotonic_ns() + RESET_WAIT;
 
     status_write(v, 0);
-    while (status_read(v) != 0 && cor_monotonic_ns() < end) {
+    while (status_read(v) != 0 && pci_present(&v->pci) && cor_monotonic_ns() < end) {
     }
     return status_read(v) == 0;
 }
@@ -266,7 +265,7 @@ int virtio_queue_open(struct virtio *v, struct virtqueue *q, unsigned index)
             virtqueue_free(q);
             return -ENOTSUP;
         }
-        q->notify = (volatile uint16_t *)(v->notify + offset);
+        q->notify = v->notify + offset;
         write_at(v->common, M_QUEUE_SIZE, 2, size);
         address_write(v, M_QUEUE_DESC, machine);
         address_write(v, M_QUEUE_DRIVER, machine + virtqueue_available_offset(size));
@@ -285,7 +284,7 @@ static void interrupted(struct pirq *pirq)
     unsigned isr = ISR_CONFIG;
 
     if (!v->msix) {
-        isr = v->modern ? *v->isr : port_in8(v->port + L_ISR);
+        isr = v->modern ? mmio_read8(v->isr, 0) : port_in8(v->port + L_ISR);
         if (isr == 0 || isr == 0xff) {
             isr = isr ? ISR_CONFIG : 0; /* all ones: it is gone, which its driver finds out */
         }
@@ -379,7 +378,7 @@ void virtio_notify(struct virtqueue *q)
     struct virtio *v = q->device;
 
     if (v->modern) {
-        *q->notify = (uint16_t)q->index;
+        mmio_write16(q->notify, 0, (uint16_t)q->index);
     } else {
         port_out16(v->port + L_NOTIFY, (uint16_t)q->index);
     }

@@ -43,7 +43,7 @@ struct virtqueue {
     struct virtq_desc *desc;
     volatile uint16_t *available; /* flags, index, ring */
     volatile uint16_t *used;      /* flags, index; then struct virtq_used */
-    volatile uint16_t *notify;    /* modern: where to write the number */
+    volatile uint8_t *notify;     /* modern: where to write the number */
     uint16_t available_index, used_seen, notified;
     uint16_t free, nr_free; /* chain of free descriptors */
     void **token;

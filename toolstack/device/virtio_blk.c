@@ -46,6 +46,7 @@ struct slot {
 
 struct virtio_blk {
     struct blkdev dev;
+    struct device device;
     struct virtio virtio;
     struct virtqueue queue;
     struct slot_memory *memory;
@@ -156,7 +157,20 @@ static void changed(struct virtio *v)
     }
 }
 
-static const struct blkdev_ops ops = {.start = start, .stop = stop};
+static void remove_disk(struct blkdev *dev)
+{
+    struct virtio_blk *b = (struct virtio_blk *)dev;
+
+    dma_free(b->memory, COR_PAGE_SIZE);
+    free(b);
+}
+
+static void gone(struct device *device)
+{
+    blkdev_gone(&((struct virtio_blk *)((char *)device - offsetof(struct virtio_blk, device)))->dev);
+}
+
+static const struct blkdev_ops ops = {.start = start, .stop = stop, .remove = remove_disk};
 
 static bool config_good(const struct blkdev *dev)
 {
@@ -204,5 +218,6 @@ int virtio_blk_start(const struct pci_device *pci)
     b->dev.ops = &ops;
     b->dev.dma_bits = 64;
     blkdev_add(&b->dev, "vd");
+    device_enter(&b->device, pci, gone);
     return 0;
 }

@@ -19,7 +19,7 @@
 
 static struct {
     bool found, open;
-    struct pci_device pci;
+    struct device device;
     struct virtio virtio;
     struct virtqueue receive, send;
     const struct line_ops *ops;
@@ -95,7 +95,7 @@ static void console_kick(void)
 /* Device and queues; after an error nothing is left. */
 static int start_device(void)
 {
-    int error = virtio_open(&console.virtio, &console.pci, VIRTIO_F_VERSION_1);
+    int error = virtio_open(&console.virtio, &console.device.pci, VIRTIO_F_VERSION_1);
 
     if (error) {
         return error;
@@ -145,13 +145,29 @@ static int console_open(const struct line_ops *ops)
     return 0;
 }
 
+/* Whoever has the line hears no more of it. */
+static void gone(struct device *device)
+{
+    (void)device;
+    if (console.open) {
+        virtio_close(&console.virtio);
+        while (virtqueue_take_back(&console.receive)) {
+        }
+        while (virtqueue_take_back(&console.send)) {
+        }
+        cor_unmap(console.pages, (size_t)(RECEIVE_PAGES + SEND_PAGES) * COR_PAGE_SIZE);
+        console.nr_unused = 0;
+    }
+    console.open = console.found = false;
+}
+
 int virtio_console_start(const struct pci_device *pci)
 {
     if (virtio_type(pci) != VIRTIO_CONSOLE || console.found) {
         return -ENOTSUP;
     }
     console.found = true;
-    console.pci = *pci;
+    device_enter(&console.device, pci, gone);
     return 0;
 }
 

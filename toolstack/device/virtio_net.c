@@ -50,7 +50,7 @@ struct slot {
 
 struct virtio_net {
     struct netdev dev;
-    struct pci_device pci;
+    struct device device;
     struct virtio virtio;
     struct virtqueue receive, send;
     unsigned header_length;
@@ -241,7 +241,7 @@ static int open(struct netdev *dev)
 
     v->changed = changed;
     n->full = false;
-    error = virtio_open(v, &n->pci, WANTED);
+    error = virtio_open(v, &n->device.pci, WANTED);
     if (error) {
         return error;
     }
@@ -264,7 +264,17 @@ static int open(struct netdev *dev)
     return 0;
 }
 
-static const struct netdev_ops ops = {.open = open, .close = close, .send = send};
+static void remove_card(struct netdev *dev)
+{
+    free(dev);
+}
+
+static void gone(struct device *device)
+{
+    netdev_gone(&((struct virtio_net *)((char *)device - offsetof(struct virtio_net, device)))->dev);
+}
+
+static const struct netdev_ops ops = {.open = open, .close = close, .send = send, .remove = remove_card};
 
 /* What can be known of the card before it is used. */
 static void describe(struct virtio_net *n)
@@ -277,7 +287,8 @@ static void describe(struct virtio_net *n)
             dev->mac[i] = (uint8_t)virtio_config(v, CFG_MAC + i, 1);
         }
     } else { /* locally administered, and different for each card of the machine */
-        memcpy(dev->mac, (const uint8_t[]){2, 0, 0, 0, n->pci.bus, n->pci.devfn}, sizeof(dev->mac));
+        memcpy(dev->mac, (const uint8_t[]){2, 0, 0, 0, n->device.pci.bus, n->device.pci.devfn},
+               sizeof(dev->mac));
     }
     dev->mtu = v->features & F_MTU ? (uint16_t)virtio_config(v, CFG_MTU, 2) : MTU_DEFAULT;
     if (dev->mtu > NET_BUFFER_ROOM - 18) {
@@ -301,7 +312,7 @@ int virtio_net_start(const struct pci_device *pci)
     if (!n) {
         return -ENOMEM;
     }
-    n->pci = *pci;
+    n->device.pci = *pci;
     error = virtio_open(&n->virtio, pci, WANTED);
     if (error) {
         free(n);
@@ -312,5 +323,6 @@ int virtio_net_start(const struct pci_device *pci)
     n->dev.driver = "virtio-net";
     n->dev.ops = &ops;
     netdev_add(&n->dev);
+    device_enter(&n->device, pci, gone);
     return 0;
 }

@@ -139,11 +139,11 @@ static const volatile struct virtq_used *used_entry(const struct virtqueue *q, u
 
 void *virtqueue_get(struct virtqueue *q, uint32_t *written)
 {
-    uint16_t index = __atomic_load_n(&q->used[INDEX], __ATOMIC_ACQUIRE);
     uint32_t id;
     void *token;
 
-    if (!q->memory || q->device->broken || index == q->used_seen || q->batch == q->size) {
+    if (!q->memory || q->device->broken || q->batch == q->size ||
+        __atomic_load_n(&q->used[INDEX], __ATOMIC_ACQUIRE) == q->used_seen) {
         return NULL;
     }
     id = used_entry(q, q->used_seen)->id;

@@ -208,7 +208,7 @@ static void flood(struct netdev *dev)
 
     writable = false;
     while (n < 1024 && !error) {
-        packets[n] = malloc(sizeof(struct packet));
+        packets[n] = calloc(1, sizeof(struct packet));
         ethernet(dev, packets[n], gateway_mac, 0x88b5); /* for experiments: nobody answers */
         error = send(dev, packets[n], 1000, 300);
         n += !error;
@@ -258,7 +258,7 @@ static void test_open(struct netdev *dev, struct packet *p, const char *round)
 
 void test_card(struct netdev *dev)
 {
-    struct packet *p = malloc(sizeof(*p));
+    struct packet *p = calloc(1, sizeof(*p));
     const struct netdev_counters *c;
     size_t before;
 

@@ -50,6 +50,9 @@ int main(int argc, char **argv)
     for (struct blkdev *dev = blkdev_first(); dev; dev = dev->next) {
         test_disk(dev, how);
     }
+    if (!*how) {
+        test_gone();
+    }
     for (struct netdev *dev = netdev_first(); dev; dev = dev->next) {
         test_card(dev);
     }

@@ -23,5 +23,7 @@ bool wait_for(const volatile bool *flag, unsigned seconds);
 /* how: "" a good disk; "bad" with an unreadable sector; "slow" that takes minutes. */
 void test_disk(struct blkdev *dev, const char *how);
 void test_card(struct netdev *dev);
+/* All devices vanish while they are used, and come back: with cards, test_card() works afterwards. */
+void test_gone(void);
 
 #endif
