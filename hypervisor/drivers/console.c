@@ -10,6 +10,7 @@
 #include "hypervisor/include/debug_key.h"
 #include "hypervisor/include/event.h"
 #include "hypervisor/include/log.h"
+#include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/spinlock.h"
 #include "hypervisor/include/string.h"
@@ -24,11 +25,11 @@ static struct uart *own, *guest; /* lines of the hypervisor and of the initial d
 static bool guest_raw;
 static bool started;
 
-static char ring[RING_SIZE];
+static char ring[RING_SIZE] HIDDEN;
 static uint32_t ring_end, ring_cleared; /* bytes ever written; where readers begin */
 
 /* Received for the initial domain. */
-static char rx[RX_SIZE];
+static char rx[RX_SIZE] HIDDEN;
 static uint32_t rx_in, rx_out;
 static bool rx_paused; /* rx is full: the rest waits in the port */
 
@@ -38,14 +39,18 @@ static bool keys_to_us;
 
 static void ring_put(const char *bytes, size_t n)
 {
+    struct hidden_look look;
+    char *shown = ring + hidden_open(&look);
+
     for (size_t i = 0; i < n;) {
         uint32_t at = ring_end % RING_SIZE;
         size_t part = MIN(n - i, (size_t)(RING_SIZE - at));
 
-        memcpy(ring + at, bytes + i, part);
+        memcpy(shown + at, bytes + i, part);
         ring_end += (uint32_t)part;
         i += part;
     }
+    hidden_close(&look);
 }
 
 static void send(struct uart *u, const char *bytes, size_t n, bool crlf)
@@ -94,23 +99,26 @@ void console_write_guest(const char *bytes, size_t n)
 
 void console_emergency(const char *bytes, size_t n)
 {
-    ring_put(bytes, n);
-    send_line(bytes, n);
+    send_line(bytes, n); /* nobody will read the ring */
 }
 
 size_t console_ring_read(uint32_t *index, char *out, size_t n, bool clear)
 {
+    struct hidden_look look;
     size_t done = 0;
     uint32_t first;
+    const char *shown;
 
     spin_lock(&lock);
+    shown = ring + hidden_open(&look);
     first = ring_end - MIN(ring_end - ring_cleared, RING_SIZE);
     if (*index - first > ring_end - first) {
         *index = first;
     }
     while (done < n && *index != ring_end) {
-        out[done++] = ring[(*index)++ % RING_SIZE];
+        out[done++] = shown[(*index)++ % RING_SIZE];
     }
+    hidden_close(&look);
     if (clear) {
         ring_cleared = *index;
     }
@@ -219,24 +227,29 @@ static bool take_key(char c)
  */
 static bool drain(struct uart *u)
 {
+    struct hidden_look look;
+    char *shown = rx + hidden_open(&look);
     bool any = false;
-    int c;
+    int c = 0;
 
     while (u != guest || rx_in - rx_out < RX_SIZE) {
         c = uart_get(u);
         if (c < 0) {
-            return any;
+            break;
         }
         if (u == own && take_key((char)c)) {
             continue;
         }
         if (u == guest) {
-            rx[rx_in++ % RX_SIZE] = (char)c;
+            shown[rx_in++ % RX_SIZE] = (char)c;
             any = true;
         }
     }
-    rx_paused = true;
-    uart_irq(u, false);
+    hidden_close(&look);
+    if (c >= 0) {
+        rx_paused = true;
+        uart_irq(u, false);
+    }
     return any;
 }
 
@@ -254,12 +267,16 @@ static void received(void *data)
 
 size_t console_read_guest(char *bytes, size_t n)
 {
+    struct hidden_look look;
     size_t done = 0;
+    const char *shown;
 
     spin_lock(&lock);
+    shown = rx + hidden_open(&look);
     while (done < n && rx_in != rx_out) {
-        bytes[done++] = rx[rx_out++ % RX_SIZE];
+        bytes[done++] = shown[rx_out++ % RX_SIZE];
     }
+    hidden_close(&look);
     if (rx_paused && rx_in - rx_out < RX_SIZE / 2) {
         rx_paused = false;
         uart_irq(guest, true);

@@ -20,6 +20,7 @@ extern char boot_block[]; /* the boot processor's first block (PERCPU_SIZE), unt
 
 /* hypervisor.ld: the image's parts, each on pages of its own. */
 extern char __image_start[], __image_end[], __text_start[], __text_end[], __rodata_start[], __rodata_end[];
+extern char __hidden_start[], __hidden_end[];
 extern char __data_start[], __data_end[], __bss_start[], __bss_end[], __entry_start[], __entry_end[];
 
 /* Machine address of something in the image. */

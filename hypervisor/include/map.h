@@ -35,6 +35,21 @@ struct domain *private_enter(void);
 void private_leave(struct domain *before);
 
 /*
+ * Data of domains' that the hypervisor keeps in its image (HIDDEN): once guests run, no address space shows it
+ * but the idle domain's. hidden_open: has the processor look there until hidden_close; returns what to add to
+ * the data's address meanwhile. Between them, interrupts off, there is only the image, the heap and the stacks.
+ * Windows that are open stay as they are. Not in NMIs. hidden_init: boot, before the first guest runs.
+ */
+#define HIDDEN __attribute__((section(".bss.hidden")))
+struct hidden_look {
+    bool guest;      /* a guest's tables were active */
+    uint8_t gdt[10]; /* and this descriptor table */
+};
+long hidden_open(struct hidden_look *look);
+void hidden_close(const struct hidden_look *look);
+void hidden_init(void);
+
+/*
  * Heap: hypervisor objects, zeroed, aligned to 16 bytes (whole pages from half a page on: to pages), at an
  * address that every address space shows. Never for a guest's secrets. heap_alloc: n bytes, at most 2 MiB;
  * NULL: no memory. d, if not NULL, is charged (d->heap_bytes). heap_free: with the same n and d. No window is

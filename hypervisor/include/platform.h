@@ -15,8 +15,8 @@ struct domain;
 #define BOOT_REGIONS 128
 
 struct boot_module {
-    paddr_t start, end;  /* bytes; end exclusive */
-    const char *cmdline; /* without the file's name; in the hypervisor's own memory */
+    paddr_t start, end; /* bytes; end exclusive */
+    char *cmdline;      /* without the file's name; in the hypervisor's own memory */
     const char *name;
 };
 

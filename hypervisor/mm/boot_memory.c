@@ -164,5 +164,7 @@ void boot_memory_free_modules(void)
             frame_give_dirty(j);
         }
         boot_info.module[i].end = boot_info.module[i].start;
+        /* Its domain's arguments; the domain has them. */
+        memset(boot_info.module[i].cmdline, 0, strlen(boot_info.module[i].cmdline));
     }
 }

@@ -110,6 +110,7 @@ static bool image_slot_ok(unsigned long va, mfn_t m)
         return owned(m, DOMID_HYPERVISOR);
     }
     return va >= (unsigned long)__image_start && va < (unsigned long)__image_end &&
+           (va < (unsigned long)__hidden_start || va >= (unsigned long)__hidden_end) &&
            m.v == (va - IMAGE_BASE) >> PAGE_SHIFT;
 }
 

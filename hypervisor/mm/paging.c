@@ -270,6 +270,7 @@ void paging_seal(void)
 {
     boot_l4[0] = 0;
     sealed = true;
+    hidden_init();
     cr3_load(idle_l4);
     debug_walk_init();
 }

@@ -2,6 +2,7 @@
 /* Windows: which ones are active, and private sections. Opening and closing is in map_window.h. */
 #include "hypervisor/cpu/cpu.h"
 #include "hypervisor/include/assert.h"
+#include "hypervisor/include/boot.h"
 #include "hypervisor/include/frame.h"
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/platform.h"
@@ -40,6 +41,42 @@ volatile void *map_device(mfn_t m)
     cpu->windows_open = (uint32_t)i + 1;
     cpu->window_ptes[i] = mfn_to_paddr(m) | window_flags | PTE_PCD | PTE_PWT;
     return (void *)(cpu->windows + i * PAGE_SIZE);
+}
+
+static long hidden_at; /* where the idle domain's area shows the hidden data, seen from where it was linked */
+
+void hidden_init(void)
+{
+    unsigned long start = (unsigned long)__hidden_start;
+
+    assert(__hidden_end - __hidden_start <= (long)(GRANT_FRAMES_MAX * PAGE_SIZE));
+    hidden_at = (long)(GRANT_TABLE_VA - start);
+    for (unsigned long va = start; va < (unsigned long)__hidden_end; va += PAGE_SIZE) {
+        perdomain_set(this_cpu()->idle->domain, va + (unsigned long)hidden_at, hv_unmap(va), window_flags);
+    }
+}
+
+/* The flushes are not counted: nobody waits for them. */
+long hidden_open(struct hidden_look *look)
+{
+    const struct percpu *cpu = this_cpu();
+
+    look->guest = !mfn_eq(cpu->cr3, idle_l4);
+    if (look->guest) {
+        /* The one in use lies in the guest's area. */
+        __asm__ volatile("sgdt %0" : "=m"(look->gdt));
+        gdt_load_own();
+        __asm__ volatile("mov %0, %%cr3" ::"r"(mfn_to_paddr(idle_l4)) : "memory");
+    }
+    return hidden_at;
+}
+
+void hidden_close(const struct hidden_look *look)
+{
+    if (look->guest) {
+        __asm__ volatile("mov %0, %%cr3" ::"r"(mfn_to_paddr(this_cpu()->cr3)) : "memory");
+        __asm__ volatile("lgdt %0" ::"m"(look->gdt));
+    }
 }
 
 struct domain *private_enter(void)
