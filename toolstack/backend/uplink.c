@@ -94,6 +94,7 @@ static int send_frame(struct uplink *uplink, struct net_frame_buffer *frame)
         return -EINVAL;
     }
     out->packet.segments = out->segments;
+    out->packet.data = frame->data;
     out->packet.nr_segments = (unsigned)count;
     out->packet.length = frame->length;
     out->packet.done = sent;

@@ -21,3 +21,4 @@ $(DEVICE_TEST): $(DEVICE_TEST_OBJ) $(DEVICE_OBJ) $(CORACLE_CC) $(SYSROOT_READY)
 
 test test-system test-system-guests: $(DEVICE_TEST)
 -include $(DEVICE_OBJ:.o=.d) $(DEVICE_TEST_OBJ:.o=.d)
+include toolstack/device/unit.mk

@@ -31,6 +31,7 @@
  */
 struct net_packet {
     const struct dma_segment *segments; /* an Ethernet frame without FCS */
+    const void *data;                   /* the same bytes in one piece for us: some cards cannot gather */
     unsigned nr_segments;               /* 1..NETDEV_SEGMENTS_MAX */
     uint32_t length;                    /* of all together */
     /*

@@ -108,8 +108,8 @@ static int send(struct netdev *dev, struct packet *p, unsigned length, unsigned 
         n += (unsigned)more;
     }
     p->done = false;
-    p->packet =
-        (struct net_packet){.segments = p->segments, .nr_segments = n, .length = length, .done = sent};
+    p->packet = (struct net_packet){
+        .segments = p->segments, .data = p->data, .nr_segments = n, .length = length, .done = sent};
     p->packet.checksum = p->checksum;
     p->packet.checksum_start = 34;
     p->packet.checksum_offset = 6; /* UDP's */
@@ -229,7 +229,7 @@ static void refused(struct netdev *dev, struct packet *p)
     int n = dma_map(p->data, 64, p->segments, 8);
 
     check(send(dev, p, 2000, 2048) == -EMSGSIZE, "%s: too long", dev->name);
-    p->packet = (struct net_packet){.segments = p->segments, .length = 64, .done = sent};
+    p->packet = (struct net_packet){.segments = p->segments, .data = p->data, .length = 64, .done = sent};
     check(netdev_send(dev, &p->packet) == -EINVAL, "%s: without data", dev->name);
     p->packet.nr_segments = (unsigned)n;
     p->packet.length = 63;

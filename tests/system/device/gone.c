@@ -90,8 +90,8 @@ static unsigned flood(struct netdev *dev, struct frame *frames, char *data)
 
         dma_map(data, 60, &f->segment, 1);
         f->done = false;
-        f->packet =
-            (struct net_packet){.segments = &f->segment, .nr_segments = 1, .length = 60, .done = frame_over};
+        f->packet = (struct net_packet){
+            .segments = &f->segment, .data = data, .nr_segments = 1, .length = 60, .done = frame_over};
         error = netdev_send(dev, &f->packet);
         if (error) {
             break;
