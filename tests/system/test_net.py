@@ -204,7 +204,7 @@ def usage(context):
 
 
 def collect(_context):
-    tests = {'page/virtio': page('virtio-net-pci'), 'page/e1000': page('e1000'), 'echo': echo, 'configuration': configuration,
-             'load': loaded,
-             'port_in_use': port_in_use, 'usage': usage}
+    cards = {'virtio': 'virtio-net-pci', 'e1000': 'e1000', 'rtl8139': 'rtl8139'}
+    tests = {'page/' + name: page(card) for name, card in cards.items()}
+    tests.update({'echo': echo, 'configuration': configuration, 'load': loaded, 'port_in_use': port_in_use, 'usage': usage})
     return [Test('system/net/' + name, function) for name, function in tests.items()]

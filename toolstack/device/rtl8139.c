@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Realtek 8139 and its many twins (RTL8139C datasheet): 100 Mbit/s, a line for interrupts, addresses of 32 bits.
- * What is sent must lie in one piece, in one of four buffers that take turns; what comes lies one frame behind
- * the other in a ring of bytes. Both are copied: the wire is slower.
+ * Realtek 8139 and its many twins (RTL8139C datasheet): 100 Mbit/s, a line for interrupts, addresses of 32
+ * bits. What is sent must lie in one piece, in one of four buffers that take turns; what comes lies one
+ * frame behind the other in a ring of bytes. Both are copied: the wire is slower.
  */
 #include <errno.h>
 #include <stddef.h>

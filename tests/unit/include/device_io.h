@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+/* As mmio.h has them. */
 uint8_t mmio_read8(const volatile uint8_t *base, unsigned offset);
 uint16_t mmio_read16(const volatile uint8_t *base, unsigned offset);
 uint32_t mmio_read32(const volatile uint8_t *base, unsigned offset);
@@ -19,6 +20,7 @@ void mmio_write8(const volatile uint8_t *base, unsigned offset, uint8_t value);
 void mmio_write16(const volatile uint8_t *base, unsigned offset, uint16_t value);
 void mmio_write32(const volatile uint8_t *base, unsigned offset, uint32_t value);
 
+/* As port.h has them. */
 int port_init(void);
 uint8_t port_in8(uint16_t port);
 uint16_t port_in16(uint16_t port);
