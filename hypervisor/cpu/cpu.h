@@ -23,6 +23,10 @@ void gdt_load_own(void);
  */
 void cpu_init_local(void);
 
+/* Machine checks: this processor reports them; regs: where one came. */
+void machine_check_init_local(void);
+void machine_check(struct cpu_user_regs *regs);
+
 /* A guest's registers as the hypervisor's log shows them; regs: saved frame. */
 void registers_dump(const struct cpu_user_regs *regs);
 

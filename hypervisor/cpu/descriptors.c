@@ -175,4 +175,5 @@ void cpu_init_local(void)
     __asm__ volatile("ltr %w0" ::"r"(SEL_TSS));
     __asm__ volatile("lldt %w0" ::"r"(0));
     syscalls_init(cpu->cpu);
+    machine_check_init_local();
 }

@@ -46,12 +46,6 @@ static void guest_nmi(struct cpu_user_regs *regs)
     log_warn("NMI on processor %u, ignored", this_cpu()->cpu);
 }
 
-static void machine_check(struct cpu_user_regs *regs)
-{
-    registers_dump(regs);
-    panic("machine check exception");
-}
-
 /* The task-switched flag that fpu_taskswitch set: it goes off by itself when the guest is told. */
 static void guest_no_device(struct cpu_user_regs *regs)
 {
@@ -74,7 +68,7 @@ trap_handler guest_trap_table[256] = {
     [7] = guest_no_device,
     [13] = pv_general_protection,
     [14] = pv_page_fault,
-    [18] = machine_check,
+    [TRAP_MACHINE_CHECK] = machine_check,
     [32 ... 255] = guest_interrupt,
     [0x80] = pv_int80,
 };
@@ -122,6 +116,9 @@ void hypervisor_trap(struct cpu_user_regs *regs)
     if (vector == 2) {
         machine_stop_check();
         return;
+    }
+    if (vector == TRAP_MACHINE_CHECK) {
+        machine_check(regs);
     }
     if (vector == TRAP_DEBUG) {
         /* A guest's breakpoint that fires on our side of SYSCALL: not ours, not its. */

@@ -35,10 +35,11 @@ struct domain *private_enter(void);
 void private_leave(struct domain *before);
 
 /*
- * Data of domains' that the hypervisor keeps in its image (HIDDEN): once guests run, no address space shows it
- * but the idle domain's. hidden_open: has the processor look there until hidden_close; returns what to add to
- * the data's address meanwhile. Between them, interrupts off, there is only the image, the heap and the stacks.
- * Windows that are open stay as they are. Not in NMIs. hidden_init: boot, before the first guest runs.
+ * Data of domains' that the hypervisor keeps in its image (HIDDEN): once guests run, no address space shows
+ * it but the idle domain's. hidden_open: has the processor look there until hidden_close; returns what to
+ * add to the data's address meanwhile. Between them, interrupts off, there is only the image, the heap and
+ * the stacks. Windows that are open stay as they are. Not in an NMI that came in the hypervisor.
+ * hidden_init: boot, before the first guest runs.
  */
 #define HIDDEN __attribute__((section(".bss.hidden")))
 struct hidden_look {

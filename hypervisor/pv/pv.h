@@ -9,13 +9,14 @@
 
 #include "hypervisor/include/domain.h"
 
-#define TRAP_DEBUG      1
-#define TRAP_NMI        2
-#define TRAP_OPCODE     6
-#define TRAP_NO_DEVICE  7
-#define TRAP_SS         12
-#define TRAP_PROTECTION 13
-#define TRAP_PAGE_FAULT 14
+#define TRAP_DEBUG         1
+#define TRAP_NMI           2
+#define TRAP_OPCODE        6
+#define TRAP_NO_DEVICE     7
+#define TRAP_SS            12
+#define TRAP_PROTECTION    13
+#define TRAP_PAGE_FAULT    14
+#define TRAP_MACHINE_CHECK 18
 
 #define PFEC_PRESENT 1u
 #define PFEC_WRITE   2u

@@ -32,8 +32,8 @@ static unsigned long read_cr4(void)
     return value;
 }
 
-/* TSD, FSGSBASE and MCE are not compared: Coracle leaves them off. */
-#define CR4_COMPARED (~(0x4ul | 0x10000ul | 0x40ul))
+/* TSD and FSGSBASE are not compared: Coracle leaves them off. */
+#define CR4_COMPARED (~(0x4ul | 0x10000ul))
 
 static void cr4(void)
 {

@@ -267,7 +267,7 @@ void scenario_attack_store(void)
 
 void scenario_attack_console(void)
 {
-    /* A line said once before the flood would be gone from the log, which is bounded, by the time that we look. */
+    /* A line said once before the flood would be gone from the bounded log by the time that we look. */
     run(&(struct attack){"answer", "-- flood", "flood ", 1, 4096});
 }
 
