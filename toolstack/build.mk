@@ -4,7 +4,8 @@
 CORACLE_VERSION := 0.1
 
 CLI_PVBOOT := $(addprefix pvboot/,elf.c notes.c layout.c error.c)
-CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c toolstack/link/*.c) toolstack/backend/disk_line.c $(CLI_PVBOOT)
+CLI_SRC := $(wildcard toolstack/cli/*.c toolstack/lib/*.c toolstack/link/*.c) \
+	toolstack/backend/disk_line.c toolstack/backend/vif_config.c toolstack/control/error.c $(CLI_PVBOOT)
 # libxlutil (xl.cfg's parser) is linked statically: no Xen package is needed to run the tool.
 XLUTIL := -Wl,-Bstatic -lxlutil -Wl,-Bdynamic
 CLI_LIBS := -larchive -lcurl -lhttp_parser -lcjson -lgcrypt $(XLUTIL)

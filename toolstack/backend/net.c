@@ -333,3 +333,22 @@ int netback_counters(uint16_t domid, unsigned devid, struct netback_counters *co
                                           .flooded = bridge_counters(vif->port)->flooded};
     return 0;
 }
+
+bool netback_describe_bridge(unsigned n, struct netback_bridge *bridge)
+{
+    const struct network *network = networks;
+
+    for (; network && n; n--) {
+        network = network->next;
+    }
+    if (!network) {
+        return false;
+    }
+    *bridge = (struct netback_bridge){.name = network->name, .interfaces = network->users};
+    if (network->uplink) {
+        bridge->card = uplink_card(network->uplink);
+        bridge->state = uplink_state(network->uplink);
+        bridge->dropped = uplink_dropped(network->uplink);
+    }
+    return true;
+}

@@ -13,8 +13,10 @@
 #ifndef TOOLSTACK_BACKEND_NET_H
 #define TOOLSTACK_BACKEND_NET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "toolstack/control/backend.h"
+#include "toolstack/device/netdev.h"
 
 /*
  * Once, at start, behind device_init(): enters netback among the backends (control/backend.h), which makes
@@ -43,5 +45,17 @@ struct netback_counters {
 
 /* 0, or -ENOENT. */
 int netback_counters(uint16_t domid, unsigned devid, struct netback_counters *counters);
+
+/* A bridge, as people want to know of it. */
+struct netback_bridge {
+    const char *name;
+    unsigned interfaces; /* of guests */
+    struct netdev *card; /* NULL: it joins the guests only */
+    const char *state;   /* of the card: "up", "down", "failed" (uplink.h) */
+    uint64_t dropped;    /* frames for the wire */
+};
+
+/* The n-th bridge, valid until the next turn of the loop. False: there are no more. */
+bool netback_describe_bridge(unsigned n, struct netback_bridge *bridge);
 
 #endif

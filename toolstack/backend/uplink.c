@@ -289,5 +289,23 @@ struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, void (*end
         return NULL;
     }
     netdev_set_promiscuous(dev, true);
+    if (!dev->link_up) {
+        link_changed(uplink, false);
+    }
     return uplink;
+}
+
+const char *uplink_state(const struct uplink *uplink)
+{
+    return uplink->dev->has_failed ? "failed" : uplink->dev->link_up ? "up" : "down";
+}
+
+struct netdev *uplink_card(const struct uplink *uplink)
+{
+    return uplink->dev;
+}
+
+uint64_t uplink_dropped(const struct uplink *uplink)
+{
+    return uplink->dropped;
 }

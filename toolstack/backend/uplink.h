@@ -17,4 +17,11 @@ struct uplink;
 struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, void (*ended)(void *argument),
                            void *argument, int *error);
 
+/* How it is: "up", "down" (no link) or "failed" (it is reset and tried again). */
+const char *uplink_state(const struct uplink *uplink);
+/* Its card. */
+struct netdev *uplink_card(const struct uplink *uplink);
+/* Frames for the wire that it had to drop. */
+uint64_t uplink_dropped(const struct uplink *uplink);
+
 #endif

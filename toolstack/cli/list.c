@@ -87,9 +87,26 @@ static void print_field(const char *name, const char *format, ...)
     putchar('\n');
 }
 
+static void print_bridge(const cJSON *bridge)
+{
+    const char *card = json_text(bridge, "card", NULL), *state = json_text(bridge, "state", "?");
+
+    if (card == NULL) {
+        print_field("bridge", "%s, interfaces %" PRIu64 ", no card", json_text(bridge, "name", "?"),
+                    json_number(bridge, "interfaces"));
+        return;
+    }
+    print_field("bridge", "%s, interfaces %" PRIu64 ", %s (%s, %s): %s", json_text(bridge, "name", "?"),
+                json_number(bridge, "interfaces"), card, json_text(bridge, "driver", "?"),
+                json_text(bridge, "mac", "?"),
+                strcmp(state, "down") == 0     ? "no link"
+                : strcmp(state, "failed") == 0 ? "failed, is tried again"
+                                               : state);
+}
+
 static void print_host(const cJSON *host)
 {
-    const cJSON *control = cJSON_GetObjectItemCaseSensitive(host, "control");
+    const cJSON *control = cJSON_GetObjectItemCaseSensitive(host, "control"), *bridge;
 
     print_field("version", "%s", json_text(host, "version", "?"));
     print_field("hypervisor", "%s", json_text(host, "hypervisor", "?"));
@@ -103,6 +120,7 @@ static void print_host(const cJSON *host)
                     json_number(control, "free_kib") * KIB / MIB,
                     (double)json_number(control, "cpu_ns") / NS_PER_S);
     print_field("domains", "%" PRIu64, json_number(host, "domains"));
+    cJSON_ArrayForEach(bridge, cJSON_GetObjectItemCaseSensitive(host, "bridges")) print_bridge(bridge);
     print_field("up", "%.1f s", (double)json_number(host, "uptime_ns") / NS_PER_S);
 }
 

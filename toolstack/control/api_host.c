@@ -10,6 +10,7 @@
 #include "coracle/clock.h"
 #include "coracle/mem.h"
 #include "pvboot/hypercall.h"
+#include "toolstack/backend/net.h"
 #include "toolstack/control/api.h"
 #include "toolstack/control/loop.h"
 
@@ -52,6 +53,38 @@ static bool add_control(cJSON *json)
            add_number(control, "cpu_ns", self.cpu_time);
 }
 
+static bool add_card(cJSON *json, const struct netback_bridge *bridge)
+{
+    const struct netdev_counters *c = netdev_counters(bridge->card);
+    const uint8_t *m = bridge->card->mac;
+    char mac[18];
+
+    snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+    return cJSON_AddStringToObject(json, "card", bridge->card->name) &&
+           cJSON_AddStringToObject(json, "driver", bridge->card->driver) &&
+           cJSON_AddStringToObject(json, "mac", mac) &&
+           cJSON_AddStringToObject(json, "state", bridge->state) &&
+           add_number(json, "rx_frames", c->rx_frames) && add_number(json, "rx_errors", c->rx_errors) &&
+           add_number(json, "rx_dropped", c->rx_dropped) && add_number(json, "tx_frames", c->tx_frames) &&
+           add_number(json, "tx_errors", c->tx_errors) && add_number(json, "tx_dropped", bridge->dropped);
+}
+
+/* The bridges, and how their cards are. */
+static bool add_bridges(cJSON *json)
+{
+    cJSON *list = cJSON_AddArrayToObject(json, "bridges");
+    struct netback_bridge bridge;
+    bool good = list != NULL;
+
+    for (unsigned n = 0; good && netback_describe_bridge(n, &bridge); n++) {
+        cJSON *one = cJSON_CreateObject();
+
+        good = one && cJSON_AddItemToArray(list, one) && cJSON_AddStringToObject(one, "name", bridge.name) &&
+               add_number(one, "interfaces", bridge.interfaces) && (!bridge.card || add_card(one, &bridge));
+    }
+    return good;
+}
+
 void api_get_host(struct api_call *call)
 {
     cJSON *json = cJSON_CreateObject();
@@ -70,7 +103,7 @@ void api_get_host(struct api_call *call)
         !add_number(json, "memory_kib", machine.total_pages * KIB_PER_PAGE) ||
         !add_number(json, "free_kib", machine.free_pages * KIB_PER_PAGE) ||
         !add_number(json, "domains", domain_count()) || !add_number(json, "uptime_ns", cor_monotonic_ns()) ||
-        !add_control(json)) {
+        !add_control(json) || !add_bridges(json)) {
         cJSON_Delete(json);
         json = NULL;
     }
