@@ -314,6 +314,25 @@ static int shared_info(struct build *b, uint64_t *machine_address)
     return 0;
 }
 
+/*
+ * The domain begins with events masked, as the ABI says. Stock Xen leaves that to the builder; the caller's
+ * window is used, and closed again.
+ */
+static int mask_events(struct build *b, uint64_t machine_address)
+{
+    uint64_t mfn = machine_address >> PVBOOT_PAGE_SHIFT;
+    struct shared_info *info = cor_foreign_map(b->domid, &mfn, 1, COR_PROT_READ | COR_PROT_WRITE);
+
+    if (!info) {
+        return domain_fail(b->error, -ENOMEM, "the domain's shared info page cannot be mapped");
+    }
+    for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) {
+        info->vcpu_info[i].evtchn_upcall_mask = 1;
+    }
+    cor_foreign_unmap(info, 1);
+    return 0;
+}
+
 /* The domain's first memory content, and its page tables vetted. */
 static int fill(struct build *b, struct built_domain *built, struct pvboot_start *start)
 {
@@ -330,6 +349,7 @@ static int fill(struct build *b, struct built_domain *built, struct pvboot_start
     enum pvboot_code code;
     int error = shared_info(b, &args.shared_info);
 
+    error = error ? error : mask_events(b, args.shared_info);
     if (error) {
         return error;
     }
