@@ -25,6 +25,7 @@
 #include "netif/ethernet.h"
 
 static volatile uint32_t changes; /* counts new addresses and interfaces */
+static volatile uint32_t rooms;   /* counts moments when a device that was full had room again */
 static unsigned configuring;      /* interfaces that are, or are expected; guarded by the core lock */
 static bool first_added;          /* guarded by the core lock */
 static char host_name[65];
@@ -268,6 +269,18 @@ void net_device_room(struct net_device *device)
 {
     (void)device;
     tcp_txnow();
+    __atomic_fetch_add(&rooms, 1, __ATOMIC_SEQ_CST);
+    cor_wake(&rooms, UINT32_MAX);
+}
+
+uint32_t net_rooms(void)
+{
+    return __atomic_load_n(&rooms, __ATOMIC_SEQ_CST);
+}
+
+bool net_wait_room(uint32_t seen, uint64_t deadline)
+{
+    return posix_wait_through(&rooms, seen, deadline) == 0;
 }
 
 bool net_wait_configured(uint64_t deadline)

@@ -68,6 +68,13 @@ void net_device_expect(bool expected);
 void net_device_room(struct net_device *device);
 
 /*
+ * How often that was. net_wait_room waits until it is another number: false, the deadline (monotonic) came
+ * first. Without the core lock.
+ */
+uint32_t net_rooms(void);
+bool net_wait_room(uint32_t seen, uint64_t deadline);
+
+/*
  * True when some interface has an address now. Waits for that while one is still being configured, but
  * not beyond deadline (monotonic). Without the core lock.
  */

@@ -71,6 +71,8 @@ struct inet_socket {
     uint16_t local_port, remote_port;
     struct pbuf *first, *last; /* TCP: received, a plain list of pbufs through next */
     struct datagram *datagrams, **datagrams_end;
+    uint32_t
+        tail; /* TCP: sequence number behind the last small segment that was sent (inet_tcp_consider_tail) */
     size_t received; /* bytes in the lists above; of datagrams, of memory */
     /* A listening socket's queue of new connections. */
     struct inet_socket *queue, **queue_end, *queue_next;
@@ -123,6 +125,8 @@ short inet_tcp_poll(struct socket *socket);
 bool inet_tcp_has_room(const struct inet_socket *s);
 ssize_t inet_tcp_send(struct socket *socket, const struct msghdr *message, int flags, bool nonblock);
 ssize_t inet_tcp_receive(struct socket *socket, struct msghdr *message, int flags, bool nonblock);
+/* Whether lwIP may send a small segment at its next opportunity. */
+void inet_tcp_consider_tail(struct inet_socket *s);
 /* Has lwIP announce room for n more bytes of the receive window. */
 void inet_tcp_open_window(struct inet_socket *s, size_t n);
 /* Frees what has been received and not read. */

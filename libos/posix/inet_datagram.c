@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coracle/clock.h"
+#include "libos/net/device.h"
 #include "libos/posix/inet.h"
 #include "libos/posix/thread.h"
 #include "lwip/icmp.h"
@@ -12,9 +14,10 @@
 
 #define IN           (POLLIN | POLLRDNORM)
 #define OUT          (POLLOUT | POLLWRNORM)
-#define DEFAULT_ROOM 212992u /* Linux's */
-#define LONGEST      65507u  /* what an IPv4 datagram holds */
-#define OVERHEAD     256u    /* memory of a datagram besides its bytes, about */
+#define DEFAULT_ROOM 212992u  /* Linux's */
+#define LONGEST      65507u   /* what an IPv4 datagram holds */
+#define OVERHEAD     256u     /* memory of a datagram besides its bytes, about */
+#define ROOM_NS      NS_PER_S /* how long sending waits for a device that is full */
 
 static bool is_raw(const struct inet_socket *s)
 {
@@ -190,8 +193,10 @@ static int connect_locked(struct inet_socket *s, const ip_addr_t *ip, uint16_t p
             struct netif *netif = ip_route(&s->udp->local_ip, ip); /* the name that getsockname gives now */
             const ip_addr_t *source = netif ? ip_netif_get_local_ip(netif, ip) : NULL;
 
-            if (!source)
+            if (!source) {
+                udp_disconnect(s->udp);
                 return -ENETUNREACH;
+            }
             s->local = *source;
         }
     }
@@ -221,7 +226,6 @@ static int datagram_connect(struct socket *socket, const struct sockaddr *addres
     ip_addr_t ip;
     int result = 0;
 
-    (void)nonblock;
     LOCK_TCPIP_CORE();
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC) {
         disconnect(s);
@@ -233,6 +237,11 @@ static int datagram_connect(struct socket *socket, const struct sockaddr *addres
         }
     }
     UNLOCK_TCPIP_CORE();
+    if (result == -ENETUNREACH && !nonblock && net_wait_route()) {
+        LOCK_TCPIP_CORE();
+        result = connect_locked(s, &ip, port);
+        UNLOCK_TCPIP_CORE();
+    }
     return result;
 }
 
@@ -280,6 +289,24 @@ static int send_locked(struct inet_socket *s, const struct msghdr *message, size
     return err == ERR_VAL ? -EACCES : inet_error(err); /* ERR_VAL: a broadcast that was not asked for */
 }
 
+/* Sends, and where the device is full waits until it is not, up to the socket's timeout. */
+static int send_waiting(struct socket *socket, const struct msghdr *message, size_t size, bool nonblock)
+{
+    uint64_t patience = socket->send_ns && socket->send_ns < ROOM_NS ? socket->send_ns : ROOM_NS;
+    uint64_t deadline = nonblock ? 0 : cor_monotonic_ns() + patience;
+
+    for (;;) {
+        uint32_t seen = net_rooms();
+        int result;
+
+        LOCK_TCPIP_CORE();
+        result = send_locked(inet_of(socket), message, size);
+        UNLOCK_TCPIP_CORE();
+        if (result != -ENOMEM || nonblock || !net_wait_room(seen, deadline))
+            return result;
+    }
+}
+
 static ssize_t datagram_send(struct socket *socket, const struct msghdr *message, int flags, bool nonblock)
 {
     ssize_t size = message_size(message);
@@ -289,14 +316,9 @@ static ssize_t datagram_send(struct socket *socket, const struct msghdr *message
         return -EOPNOTSUPP;
     if (size > (ssize_t)LONGEST)
         return -EMSGSIZE;
-    LOCK_TCPIP_CORE();
-    result = send_locked(inet_of(socket), message, (size_t)size);
-    UNLOCK_TCPIP_CORE();
-    if (result == -ENETUNREACH && !nonblock && net_wait_route()) {
-        LOCK_TCPIP_CORE();
-        result = send_locked(inet_of(socket), message, (size_t)size);
-        UNLOCK_TCPIP_CORE();
-    }
+    result = send_waiting(socket, message, (size_t)size, nonblock);
+    if (result == -ENETUNREACH && !nonblock && net_wait_route())
+        result = send_waiting(socket, message, (size_t)size, nonblock);
     return result ? result : size;
 }
 

@@ -5,6 +5,7 @@
 
 #include "libos/posix/inet.h"
 #include "libos/posix/thread.h"
+#include "lwip/priv/tcp_priv.h"
 
 #define IN  (POLLIN | POLLRDNORM)
 #define OUT (POLLOUT | POLLWRNORM)
@@ -43,6 +44,26 @@ static ssize_t push(struct inet_socket *s, const uint8_t *data, size_t len, bool
     return tcp_sndqueuelen(s->tcp) || !len ? 0 : -ENOBUFS;
 }
 
+/*
+ * Nagle's rule, as Minshall put it: a small segment waits while another small one is under way. lwIP's own
+ * rule is that it waits for anything under way, so that the end of a long write stands still until the
+ * peer's delayed acknowledgement. A segment that is not followed by another, as far as we know, counts as
+ * small.
+ */
+void inet_tcp_consider_tail(struct inet_socket *s)
+{
+    struct tcp_pcb *pcb = s->tcp;
+
+    if (s->options.nodelay)
+        return;
+    if (pcb->snd_nxt == pcb->snd_lbb)
+        s->tail = pcb->snd_nxt; /* all that was written is under way */
+    if (TCP_SEQ_LEQ(s->tail, pcb->lastack))
+        tcp_nagle_disable(pcb);
+    else
+        tcp_nagle_enable(pcb);
+}
+
 ssize_t inet_tcp_send(struct socket *socket, const struct msghdr *message, int flags, bool nonblock)
 {
     struct inet_socket *s = inet_of(socket);
@@ -55,6 +76,8 @@ ssize_t inet_tcp_send(struct socket *socket, const struct msghdr *message, int f
         return -EOPNOTSUPP;
     LOCK_TCPIP_CORE();
     err = check_send(s);
+    if (!err)
+        inet_tcp_consider_tail(s);
     while (i < message->msg_iovlen && (!err || (err == -EAGAIN && !nonblock))) {
         const struct iovec *iov = &message->msg_iov[i];
         bool more = (flags & MSG_MORE) || i + 1 < message->msg_iovlen;

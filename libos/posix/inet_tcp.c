@@ -83,6 +83,7 @@ static err_t on_sent(void *argument, struct tcp_pcb *pcb, u16_t n)
     struct inet_socket *s = argument;
     (void)pcb, (void)n;
 
+    inet_tcp_consider_tail(s); /* lwIP sends what it may, next */
     if (s->wants_room && inet_tcp_has_room(s)) {
         s->wants_room = false;
         socket_announce(&s->base, OUT);

@@ -39,7 +39,8 @@ static void ask(const char *cmdline, const char *line)
 
     config.on_poweroff = ACTION_PRESERVE;
     if (create(&config)) {
-        if (!CHECK(wait_output("client", "tcp good", 120)) || !CHECK(wait_output("client", "udp good", 60))) {
+        if (!CHECK(wait_output("client", "patient good", 120)) ||
+            !CHECK(wait_output("client", "tcp good", 120)) || !CHECK(wait_output("client", "udp good", 60))) {
             show_output("client");
         }
         destroy("client");

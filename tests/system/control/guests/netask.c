@@ -75,6 +75,29 @@ static int datagrams(int fd)
     return 0;
 }
 
+/*
+ * A socket call that needs an address waits for the first one; and a device that is full makes sending wait.
+ */
+static int patient(const struct sockaddr_in *to)
+{
+    struct sockaddr_in nobody = *to;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    nobody.sin_port = htons(9);
+    if (connect(fd, (const struct sockaddr *)to, sizeof(*to))) {
+        return -1;
+    }
+    close(fd);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        if (sendto(fd, data, 1400, 0, (const struct sockaddr *)&nobody, sizeof(nobody)) != 1400) {
+            return -1;
+        }
+    }
+    close(fd);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7)};
@@ -86,6 +109,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < BYTES; i++) {
         data[i] = (uint8_t)(i * 7 + (i >> 8));
     }
+    printf("patient %s\n", patient(&to) ? "bad" : "good");
     tcp = reach(SOCK_STREAM, &to);
     udp = reach(SOCK_DGRAM, &to);
     printf("tcp %s\n", tcp >= 0 && !exchange(tcp) ? "good" : "bad");
