@@ -7,7 +7,7 @@ import tarfile
 
 # Serial console, no network, virtual time of one nanosecond an instruction, and an RTC that follows it.
 MACHINE = ['-accel', 'tcg', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-nic', 'none', '-no-reboot',
-           '-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm']
+           '-icount', 'shift=0,sleep=off', '-rtc', 'base=2026-01-01,clock=vm']
 RAM = 512  # MiB
 OPTIONS = 'com1=115200,8n1 console=com1'
 
@@ -84,6 +84,37 @@ def domains(place):
     text = run(place, 'coracle', place.scenarios, 'cost crowd', '128M', ram=2048, module=archive)
     results = {name: int(value) for name, value in re.findall(r'^bench (\w+) (\d+)$', text, re.MULTILINE)}
     results['problems'] = re.findall(r'^not ok (.*)$', text, re.MULTILINE)
+    return results
+
+
+def split_archive(place, images):
+    """The boot archive for the scenarios of split/: {name: file} and a site for the web server."""
+    archive, site = (os.path.join(place.out, name) for name in ('split.tar', 'site.tar'))
+    with tarfile.open(site, 'w', format=tarfile.USTAR_FORMAT) as tar:
+        tar.add('samples/httpd/site', '.')
+    with tarfile.open(archive, 'w', format=tarfile.USTAR_FORMAT) as tar:
+        for name, path in dict(images, site=site).items():
+            tar.add(path, 'boot/images/' + name)
+    return archive
+
+
+def split(place, hypervisor):
+    """{name: instructions} of the split drivers: what the scenarios of split/ print, and sums of it."""
+    archive = split_archive(place, {'load': os.path.join(place.build, 'tests/bench/load.elf'),
+                                    'httpd': os.path.join(place.build, 'samples/httpd/httpd.elf')})
+    text = run(place, hypervisor, place.scenarios, 'exit=reboot -- bench_net bench_syn bench_blk', '128M', module=archive)
+    results = {name: float(value) for name, value in re.findall(r'^bench (\w+) ([\d.]+)$', text, re.MULTILINE)}
+    for name in [name[:-len('_idle')] for name in results if name.endswith('_idle')]:
+        results[name] = sum(results[name + part] for part in ('_guest', '_server', '_control'))
+    for way in ('out', 'in'):
+        small, large = (results.get('udp_%s_%s' % (size, way)) for size in ('small', 'large'))
+        if small and large:
+            results['udp_byte_' + way] = (large - small) / (1472 - 64)
+    if results.get('connection'):
+        results['connections'] = 1e9 / results['connection']
+    results['problems'] = re.findall(r'^not ok (.*)$', text, re.MULTILINE)
+    results['problems'] += ['%s: the processor waited' % name[:-5] for name, value in results.items()
+                            if name.endswith('_idle') and value > results[name[:-5]] / 100]
     return results
 
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What is measured, the goals, and the three forms of the report."""
+import contextlib
 import html
+import io
 import json
+import textwrap
 
 # Name in the guest's output, and for people.
 OPERATIONS = [
@@ -55,6 +58,33 @@ DOMAINS = [
     ('overhead_host', "hypervisor's KiB for a domain of 4 MiB"),
     ('overhead_control', "control domain's KiB for it"),
 ]
+# The split drivers: the same guests, netback and blkback on both hypervisors, with nothing behind the backends.
+SPLIT = [
+    ('net_echo_out', "a datagram of 64 bytes, send() to the bridge"),
+    ('net_echo_in', 'back, from the bridge to recv()'),
+    ('udp_small_out', 'many of 64 bytes from a guest, each'),
+    ('udp_small_out_control', '  of it in the control domain'),
+    ('udp_small_in', 'many of 64 bytes to a guest, each'),
+    ('udp_small_in_control', '  of it in the control domain'),
+    ('udp_large_out', 'many of 1472 bytes from a guest, each'),
+    ('udp_large_in', 'many of 1472 bytes to a guest, each'),
+    ('udp_byte_out', 'a byte more in a datagram from a guest'),
+    ('udp_byte_in', 'a byte more in a datagram to a guest'),
+    ('tcp_byte', 'a byte of TCP, guest to guest'),
+    ('tcp_byte_guest', '  of it in the sender'),
+    ('tcp_byte_server', '  of it in the receiver'),
+    ('http_request', 'an HTTP request on an open connection'),
+    ('connection', 'a connection with an HTTP request'),
+    ('connections', 'such connections in a second of 10^9 instr.'),
+    ('create_to_syn', 'create of a web server to its first SYN+ACK'),
+    ('blk_out', "a 4-KiB read alone, call to the disk's driver"),
+    ('blk_in', 'back, from the driver to the return'),
+    ('blk_read_4k', 'a 4-KiB read alone'),
+    ('blk_write_4k', 'a 4-KiB write alone'),
+    ('blk_write_4k_control', '  of it in the control domain'),
+    ('blk_read_bulk', '4 KiB of reads of 128 KiB'),
+    ('blk_write_bulk', '4 KiB of writes of 128 KiB'),
+]
 # Stock Xen 4.17 with xl and xenstored in Debian's Linux on the same ruler. It takes a disk image of its own to measure, so
 # these were measured once.
 XL = {'create_to_main_1': 33000000, 'create_to_main_50': 74000000, 'create_to_main_100': 121600000,
@@ -69,6 +99,8 @@ NOTES = [
     'took.',
     'Domains: from the call in the control domain (the API before it is not counted), store nodes and console included; '
     "xl's figures were measured once, with the same ruler.",
+    "Split drivers: our control domain is the initial domain of both hypervisors; all domains and the hypervisor are "
+    'counted together.',
 ]
 
 
@@ -82,6 +114,8 @@ class Figures:
     def value(self, hypervisor, name):
         if name in dict(DOMAINS):
             return self.results.get(('coracle', 'domains'), {}).get(name) if hypervisor == 'coracle' else XL[name]
+        if name in dict(SPLIT):
+            return self.results.get((hypervisor, 'split'), {}).get(name)
         if name in dict(MOMENTS):
             return self.results.get((hypervisor, 'timeline'), {}).get(name)
         operation = self.results.get((hypervisor, 'operations'), {}).get(name)
@@ -98,11 +132,11 @@ class Figures:
 
     def missing(self):
         return ['%s: %s' % (hypervisor, label) for hypervisor in self.hypervisors
-                for name, label in OPERATIONS + MOMENTS + DOMAINS if self.value(hypervisor, name) is None]
+                for name, label in OPERATIONS + MOMENTS + DOMAINS + SPLIT if self.value(hypervisor, name) is None]
 
     def goals(self):
         """[(met, sentence)]; a goal whose figure is missing is not met."""
-        labels = dict(OPERATIONS + MOMENTS + DOMAINS)
+        labels = dict(OPERATIONS + MOMENTS + DOMAINS + SPLIT)
         rows = []
         for name, limit in LIMITS:
             value = self.value('coracle', name)
@@ -120,7 +154,9 @@ class Figures:
 
 
 def number(value):
-    return '-' if value is None else format(value, ',')
+    if value is None:
+        return '-'
+    return format(value, ',.2f') if value < 100 and value != int(value) else format(round(value), ',')
 
 
 def print_rows(figures, rows):
@@ -141,12 +177,33 @@ def print_table(figures):
     print_rows(figures, MOMENTS)
     print('\n%-46s %12s%s' % ('domains, in a host of 2 GiB', 'Coracle', heading.replace('4.17', '  xl')))
     print_rows(figures, DOMAINS)
+    print('\n%-46s %12s%s' % ('split drivers, with nothing behind the backends', 'Coracle', heading))
+    print_rows(figures, SPLIT)
     print()
     for note in NOTES:
         print(note)
+
+
+def print_goals(figures):
     print('\ngoals')
     for met, sentence in figures.goals():
         print('  %-6s %s' % ('met' if met else 'MISSED', sentence))
+
+
+def write_readme(figures, path):
+    """Puts the table between the two marks of a Markdown file, indented and wrapped as its text is."""
+    table = io.StringIO()
+    with contextlib.redirect_stdout(table):
+        print_table(figures)
+    lines = [textwrap.fill(line, 112) if ';' in line or line.endswith('.') else line
+             for line in table.getvalue().splitlines()]
+    with open(path, encoding='utf-8') as file:
+        before, rest = file.read().split('<!-- bench: begin', 1)
+    mark, rest = rest.split('\n', 1)
+    after = rest.split('<!-- bench: end -->', 1)[1]
+    block = textwrap.indent('\n'.join(lines), '    ')
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('%s<!-- bench: begin%s\n\n%s\n\n<!-- bench: end -->%s' % (before, mark, block, after))
 
 
 def write_json(figures, problems, path):
@@ -155,7 +212,8 @@ def write_json(figures, problems, path):
                 operations={name: {h: figures.results.get((h, 'operations'), {}).get(name)
                                    for h in figures.hypervisors} for name, _ in OPERATIONS},
                 timeline={name: {h: figures.value(h, name) for h in figures.hypervisors} for name, _ in MOMENTS},
-                domains={name: {h: figures.value(h, name) for h in figures.hypervisors} for name, _ in DOMAINS})
+                domains={name: {h: figures.value(h, name) for h in figures.hypervisors} for name, _ in DOMAINS},
+                split={h: figures.results.get((h, 'split')) for h in figures.hypervisors})
     with open(path, 'w', encoding='utf-8') as file:
         json.dump(tree, file, indent=2)
         file.write('\n')

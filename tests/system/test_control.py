@@ -41,6 +41,9 @@ BOOTS = {
                  qemu=COUNTED),
     'net': dict(scenarios=['net', 'net_hotplug', 'net_refused', 'net_evil'], ram=256, memory='64M', timeout=280,
                 images={'echo': 'samples/echo/echo.elf'}),
+    # The figures of the split drivers: here it counts that no processor waits meanwhile.
+    'split': dict(scenarios=['bench_net', 'bench_syn', 'bench_blk'], ram=512, memory='128M', counted=True,
+                  images={'load': 'tests/bench/load.elf', 'httpd': 'samples/httpd/httpd.elf'}),
     'attacks': dict(scenarios=ATTACKS, ram=512, memory='64M', timeout=280, counted=True),
     'attacks/2cpus': dict(scenarios=ATTACKS, ram=512, memory='64M', cpus=2, timeout=280),
     'fuzz': dict(scenarios=['fuzz'], options='calls=200000 seed=1', ram=256, memory='64M', timeout=280,
@@ -97,6 +100,10 @@ def archive(context, name, images):
     files = {name[:-4]: os.path.join(folder, name) for name in os.listdir(folder) if name.endswith('.elf')}
     files['hello'] = product(context, 'samples/hello/hello.elf')
     files.update((name, product(context, file)) for name, file in images.items())
+    if 'httpd' in images:
+        files['site'] = path + '-site'
+        with tarfile.open(files['site'], 'w', format=tarfile.USTAR_FORMAT) as tar:
+            tar.add('samples/httpd/site', '.')
     with tarfile.open(path, 'w', format=tarfile.USTAR_FORMAT) as tar:
         for name, file in files.items():
             tar.add(file, 'boot/images/' + name)

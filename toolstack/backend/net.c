@@ -89,14 +89,28 @@ static void card_added(struct netdev *dev)
     }
 }
 
-/* The bridge of that name. A bridge with a card stays; others go with their last user. */
-static struct network *network_hold(const char *name)
+static struct network *network_find(const char *name)
 {
     struct network *network = networks;
 
     while (network && strcmp(network->name, name) != 0) {
         network = network->next;
     }
+    return network;
+}
+
+struct bridge *netback_bridge(const char *name)
+{
+    const struct network *network = network_find(name);
+
+    return network ? network->bridge : NULL;
+}
+
+/* The bridge of that name. A bridge with a card stays; others go with their last user. */
+static struct network *network_hold(const char *name)
+{
+    struct network *network = network_find(name);
+
     if (!network) {
         network = calloc(1, sizeof(*network));
         if (!network || !(network->bridge = bridge_create())) {

@@ -43,6 +43,13 @@ struct netback_counters {
     uint64_t spoofed, flooded;               /* of the bridge, from this port */
 };
 
+struct bridge;
+/*
+ * The bridge of that name, for another port at it; NULL: no interface has named it. It goes with its last
+ * interface.
+ */
+struct bridge *netback_bridge(const char *name);
+
 /* 0, or -ENOENT. */
 int netback_counters(uint16_t domid, unsigned devid, struct netback_counters *counters);
 

@@ -33,7 +33,7 @@ ALL += $(CONTROL)
 
 # Scenarios of the life cycle, linked with the control domain's sources (tests/system/control).
 CONTROL_TEST := $(BUILD)/tests/system/control_scenarios.elf
-CONTROL_TEST_OBJ := $(patsubst %.c,$(BUILD)/control/%.o,$(wildcard tests/system/control/*.c))
+CONTROL_TEST_OBJ := $(patsubst %.c,$(BUILD)/control/%.o,$(wildcard tests/system/control/*.c tests/bench/split/*.c))
 $(CONTROL_TEST_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(GUESTLIB_HEADERS)
 	$(call say,GUESTCC,$<)
 	@mkdir -p $(@D)

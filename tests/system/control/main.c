@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "coracle/clock.h"
+#include "tests/bench/split/split.h"
 #include "toolstack/control/archive.h"
 #include "toolstack/control/xc.h"
 
@@ -51,6 +52,9 @@ static const struct {
     {"attack_store", scenario_attack_store, true},
     {"attack_console", scenario_attack_console, true},
     {"fuzz", scenario_fuzz, true},
+    {"bench_net", scenario_bench_net, true},
+    {"bench_syn", scenario_bench_syn, true},
+    {"bench_blk", scenario_bench_blk, true},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
