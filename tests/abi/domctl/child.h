@@ -11,8 +11,9 @@
 
 #define CHILD_BASE 0x100000ul
 /* Its limits. */
-#define CHILD_MAX_PORT     90u
-#define CHILD_GRANT_FRAMES 4u
+#define CHILD_MAX_PORT        90u
+#define CHILD_GRANT_FRAMES    4u
+#define CHILD_MAPTRACK_FRAMES 1u
 
 /* The child's pseudo-physical pages; each is at CHILD_BASE + its number * 4096 but for the tables. */
 enum { P_CODE, P_HYPERCALL, P_STACK, P_TALK, P_DATA, P_L1, P_L2, P_L3, P_L4, CHILD_PAGES };

@@ -77,7 +77,7 @@ static long create(struct child *c)
     op.u.createdomain.max_vcpus = 1;
     op.u.createdomain.max_evtchn_port = CHILD_MAX_PORT;
     op.u.createdomain.max_grant_frames = CHILD_GRANT_FRAMES;
-    op.u.createdomain.max_maptrack_frames = 4;
+    op.u.createdomain.max_maptrack_frames = CHILD_MAPTRACK_FRAMES;
     op.u.createdomain.grant_opts = 1;
     error = domctl(&op, XEN_DOMCTL_createdomain, 0);
     c->id = op.domain;

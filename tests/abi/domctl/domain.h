@@ -46,6 +46,7 @@ void info(void);
 void forbidden(void);
 void ordinary(void);
 void limits(void);
+void maptrack(volatile grant_entry_v1_t *grants);
 void crash(void);
 
 #endif

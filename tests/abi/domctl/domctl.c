@@ -52,6 +52,11 @@ static unsigned long free_settled(void)
     return pages;
 }
 
+static void maptrack_case(void)
+{
+    maptrack(grants);
+}
+
 static void setup(void)
 {
     static xen_pfn_t frame;
@@ -316,8 +321,16 @@ static void crowd(void)
     check(!is_coracle() || after == before, "and leave no memory behind");
 }
 
-const struct test_case test_cases[] = {
-    {"setup", setup, false},     {"errors", errors, false},       {"life", life, false},
-    {"pausing", pausing, false}, {"info", info, false},           {"rounds", rounds, false},
-    {"crowd", crowd, false},     {"forbidden", forbidden, false}, {"ordinary", ordinary, false},
-    {"limits", limits, false},   {"crash", crash, false},         {0}};
+const struct test_case test_cases[] = {{"setup", setup, false},
+                                       {"errors", errors, false},
+                                       {"life", life, false},
+                                       {"pausing", pausing, false},
+                                       {"info", info, false},
+                                       {"rounds", rounds, false},
+                                       {"crowd", crowd, false},
+                                       {"forbidden", forbidden, false},
+                                       {"ordinary", ordinary, false},
+                                       {"limits", limits, false},
+                                       {"maptrack", maptrack_case, false},
+                                       {"crash", crash, false},
+                                       {0}};

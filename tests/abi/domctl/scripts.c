@@ -339,6 +339,67 @@ void limits(void)
     }
 }
 
+#define MAP_BATCH   24u
+#define MAP_BATCHES 11u
+#define HANDLES     (CHILD_MAPTRACK_FRAMES * 256u) /* 16 bytes each, on both hypervisors */
+_Static_assert(MAP_BATCH *(MAP_BATCHES - 1) < HANDLES - 1 && HANDLES < MAP_BATCH * MAP_BATCHES,
+               "the last batch reaches the limit");
+_Static_assert(MAP_BATCH * sizeof(struct gnttab_map_grant_ref) <= SCRATCH_SIZE, "a batch fits");
+
+/*
+ * More mappings of our grants than it has handles for. It ends with all of them. grants: our table; entries from
+ * GRANT_REF on are used.
+ */
+void maptrack(volatile grant_entry_v1_t *grants)
+{
+    static unsigned long page[512] __attribute__((aligned(4096)));
+    struct gnttab_map_grant_ref map[MAP_BATCH];
+    const struct gnttab_map_grant_ref *done;
+    unsigned long list, failed = 0;
+    uint16_t used = 0;
+
+    if (!begin()) {
+        return;
+    }
+    memset(map, 0, sizeof(map));
+    for (unsigned i = 0; i < MAP_BATCH; i++) {
+        grants[GRANT_REF + i].domid = child.id;
+        grants[GRANT_REF + i].frame = (uint32_t)va_to_mfn(page);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        grants[GRANT_REF + i].flags = GTF_permit_access;
+        /* For devices alone: no page-table entry is needed. */
+        map[i].flags = GNTMAP_device_map | GNTMAP_readonly;
+        map[i].ref = GRANT_REF + i;
+    }
+    list = PUT(map);
+    for (unsigned i = 0; i < MAP_BATCHES; i++) {
+        say("map many", __HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, list, MAP_BATCH, 0);
+    }
+    if (check(perform(), "it has mapped all that it can")) {
+        for (unsigned i = 0; i < MAP_BATCH; i++) {
+            used |= grants[GRANT_REF + i].flags;
+        }
+        check_eq(used & (GTF_reading | GTF_writing), GTF_reading, "our grants are in use");
+    }
+    if (!check(leave(), "it goes, with what it has mapped")) {
+        return;
+    }
+    for (unsigned i = 0; i < MAP_BATCHES; i++) {
+        failed += said.command[i].result != 0;
+    }
+    check_eq(failed, 0, "calls that failed altogether");
+    done = took(list);
+    for (unsigned i = 0; i < MAP_BATCH; i++) {
+        unsigned handle = MAP_BATCH * (MAP_BATCHES - 1) + i;
+
+        if (handle != HANDLES - 1) { /* stock Xen keeps the last handle for itself */
+            check_eq(done[i].status, handle < HANDLES ? GNTST_okay : GNTST_no_space, "mapping %u", handle);
+        }
+        check_eq(grants[GRANT_REF + i].flags, GTF_permit_access, "grant %u is free again", i);
+        grants[GRANT_REF + i].flags = 0;
+    }
+}
+
 /* One that ends by an exception which it does not handle: what the toolstack can see of it. */
 void crash(void)
 {

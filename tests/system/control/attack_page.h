@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a domain of the tests counts its hypercalls: in the page of its console's ring, behind the ring. */
+/*
+ * What a domain of the tests and the scenario that made it tell each other in the page of its console's ring,
+ * behind the ring: how many hypercalls the domain has made, and which other one belongs to it.
+ */
 #ifndef TESTS_SYSTEM_CONTROL_ATTACK_PAGE_H
 #define TESTS_SYSTEM_CONTROL_ATTACK_PAGE_H
 
 #include <stdint.h>
 
-#define ATTACK_COUNT_OFFSET 3584u /* bytes; the ring ends before */
-#define ATTACK_COUNTERS     8u    /* of 64 bits; the sum counts */
+#define ATTACK_COUNT_OFFSET   3584u                                        /* bytes; the ring ends before */
+#define ATTACK_COUNTERS       8u                                           /* of 64 bits; the sum counts */
+#define ATTACK_PARTNER_OFFSET (ATTACK_COUNT_OFFSET + ATTACK_COUNTERS * 8u) /* 32 bits: its domid + 1 */
 
 #endif

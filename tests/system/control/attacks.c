@@ -70,6 +70,11 @@ static bool same(const struct inventory *before, uint64_t kept)
     return true;
 }
 
+static uint8_t *shared_page(const struct domain *domain)
+{
+    return domain->rings + COR_PAGE_SIZE;
+}
+
 /* What an attacker has done so far: calls that it counted, bytes that it said. */
 static uint64_t progress(const char *name)
 {
@@ -80,7 +85,7 @@ static uint64_t progress(const char *name)
         return 0;
     }
     for (unsigned i = 0; i < ATTACK_COUNTERS; i++) {
-        done += ((volatile uint64_t *)(domain->rings + COR_PAGE_SIZE + ATTACK_COUNT_OFFSET))[i];
+        done += ((volatile uint64_t *)(shared_page(domain) + ATTACK_COUNT_OFFSET))[i];
     }
     return done + console_log(domain->console)->end;
 }
@@ -151,6 +156,17 @@ static struct domain_config attacker(const struct attack *attack, unsigned i)
     return config;
 }
 
+/* Tells each attacker the other one's domid. */
+static void introduce(void)
+{
+    for (unsigned i = 0; i < ATTACKERS; i++) {
+        const struct domain *domain = domain_find(attacker_name(i));
+        struct domain *other = domain_find(attacker_name((i + 1) % ATTACKERS));
+
+        *(volatile uint32_t *)(shared_page(domain) + ATTACK_PARTNER_OFFSET) = domain_number(other) + 1u;
+    }
+}
+
 static bool make_all(const struct attack *attack)
 {
     struct domain_config victim = simple("victim", "victim", 4096, NULL);
@@ -165,6 +181,7 @@ static bool make_all(const struct attack *attack)
             return false;
         }
     }
+    introduce();
     return true;
 }
 
@@ -253,6 +270,27 @@ void scenario_attack_ports(void)
 void scenario_attack_grants(void)
 {
     run(&(struct attack){"attacker", "grants", BEGINS, 4, 4096});
+}
+
+/* The attackers map each other's pages: each ends first once, while the other holds all that it can. */
+void scenario_attack_maps(void)
+{
+    static const struct attack attack = {"attacker", "maps", "no handle is left", 4, 4096};
+
+    run(&attack);
+    for (unsigned first = 0; first < ATTACKERS; first++) {
+        struct inventory before = inventory();
+
+        if (!begin(&attack)) {
+            return;
+        }
+        destroy(attacker_name(first));
+        is_served(2);
+        CHECK(progress(attacker_name(!first)) > 0);
+        destroy(attacker_name(!first));
+        destroy("victim");
+        CHECK(same(&before, 0));
+    }
 }
 
 void scenario_attack_tables(void)

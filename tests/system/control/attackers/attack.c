@@ -5,7 +5,7 @@
 static struct attacker attackers[MAX_VCPUS];
 static void (*all_run)(struct attacker *a);
 
-static uint8_t *console_page(void)
+uint8_t *console_page(void)
 {
     return pfn_to_va(mfn_to_pfn(start_info->console.domU.mfn));
 }
@@ -62,6 +62,10 @@ void on_all_vcpus(void (*body)(struct attacker *a))
     __builtin_unreachable();
 }
 
-const struct test_case test_cases[] = {{"vcpus", attack_vcpus, true},   {"events", attack_events, true},
-                                       {"ports", attack_ports, true},   {"grants", attack_grants, true},
-                                       {"tables", attack_tables, true}, {0}};
+const struct test_case test_cases[] = {{"vcpus", attack_vcpus, true},
+                                       {"events", attack_events, true},
+                                       {"ports", attack_ports, true},
+                                       {"grants", attack_grants, true},
+                                       {"maps", attack_maps, true},
+                                       {"tables", attack_tables, true},
+                                       {0}};

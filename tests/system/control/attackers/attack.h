@@ -18,6 +18,8 @@ struct attacker {
     uint64_t state;
 };
 
+/* The page of the console's ring, which the scenario sees, too. */
+uint8_t *console_page(void);
 /* Text at the console of this domain. */
 void say(const char *text);
 /* One more call. */
@@ -29,11 +31,18 @@ unsigned below(struct attacker *a, unsigned n);
 /* The library's vCPUs all run body, for ever, and the caller too. */
 void on_all_vcpus(void (*body)(struct attacker *a)) __attribute__((noreturn));
 
+/* grants.c: the largest grant table that can be had, and pages to grant. Its entries, 0 (and said so): none. */
+#define GRANT_FIRST 8u /* those before it are the console's and the store's */
+unsigned grant_table(void);
+/* One of the pages, writable, to a domain. */
+void grant_offer(unsigned ref, domid_t to);
+
 /* What is done: each never returns. */
 void attack_vcpus(void);  /* vcpus.c: more and more of them, that start and stop each other */
 void attack_events(void); /* events.c: events to itself and to others, timers, yields */
 void attack_ports(void);  /* events.c: all ports */
 void attack_grants(void); /* grants.c: all entries, all mappings, copies */
+void attack_maps(void);   /* maps.c: all handles for mappings, with another that does the same */
 void attack_tables(void); /* tables.c: types of frames, pins, flushes, memory given back and forth */
 
 #endif

@@ -24,7 +24,7 @@ static void map(struct attacker *a, unsigned slot)
 {
     struct gnttab_map_grant_ref op = {.host_addr = slot_va(a, slot),
                                       .flags = GNTMAP_host_map,
-                                      .ref = 8 + below(a, entries - 8),
+                                      .ref = GRANT_FIRST + below(a, entries - GRANT_FIRST),
                                       .dom = below(a, 4) ? DOMID_SELF : (domid_t)below(a, OTHERS)};
 
     counted();
@@ -51,7 +51,7 @@ static void copy(struct attacker *a)
     for (unsigned i = 0; i < COPIES; i++) {
         memset(&list[i], 0, sizeof(list[i]));
         list[i].source.domid = list[i].dest.domid = DOMID_SELF;
-        list[i].source.u.ref = 8 + below(a, entries - 8);
+        list[i].source.u.ref = GRANT_FIRST + below(a, entries - GRANT_FIRST);
         list[i].dest.u.gmfn = va_to_mfn(pages[below(a, ARRAY_SIZE(pages))]);
         list[i].len = (uint16_t)PAGE_SIZE;
         list[i].flags = GNTCOPY_source_gref;
@@ -75,7 +75,7 @@ static void use(struct attacker *a)
     }
 }
 
-void attack_grants(void)
+unsigned grant_table(void)
 {
     static xen_pfn_t frames[FRAMES_MOST];
     struct gnttab_query_size size = {.dom = DOMID_SELF};
@@ -90,19 +90,32 @@ void attack_grants(void)
     hcall(grant_table_op, GNTTABOP_setup_table, &setup, 1);
     if (setup.status != GNTST_okay) {
         say("no grant table\n");
-        return;
+        return 0;
     }
     for (unsigned i = 0; i < setup.nr_frames; i++) {
         map_at(TABLE_VA + i * PAGE_SIZE, frames[i] << 12 | PTE_RW);
     }
+    return setup.nr_frames * (unsigned)(PAGE_SIZE / sizeof(table[0]));
+}
+
+void grant_offer(unsigned ref, domid_t to)
+{
+    table[ref].frame = (uint32_t)va_to_mfn(pages[ref % ARRAY_SIZE(pages)]);
+    table[ref].domid = to;
+    __atomic_store_n(&table[ref].flags, GTF_permit_access, __ATOMIC_RELEASE);
+}
+
+void attack_grants(void)
+{
+    entries = grant_table();
+    if (entries == 0) {
+        return;
+    }
     for (unsigned i = 0; i < MAX_VCPUS * SLOTS; i++) {
         map_at(SLOTS_VA + i * PAGE_SIZE, 0);
     }
-    entries = setup.nr_frames * (PAGE_SIZE / sizeof(table[0]));
-    for (unsigned i = 8; i < entries; i++) {
-        table[i].frame = (uint32_t)va_to_mfn(pages[i % ARRAY_SIZE(pages)]);
-        table[i].domid = i % 2 ? DOMID_SELF : (domid_t)(i / 2 % OTHERS);
-        __atomic_store_n(&table[i].flags, GTF_permit_access, __ATOMIC_RELEASE);
+    for (unsigned i = GRANT_FIRST; i < entries; i++) {
+        grant_offer(i, i % 2 ? DOMID_SELF : (domid_t)(i / 2 % OTHERS));
     }
     on_all_vcpus(use);
 }
