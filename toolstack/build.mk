@@ -35,6 +35,8 @@ UNIT_SRC_cli_host := $(addprefix toolstack/lib/,address.c blob.c boot_archive.c 
 	forward.c host_machine.c host_place.c json.c log_file.c process.c qemu_args.c report.c size.c table.c usage.c) \
 	toolstack/backend/disk_line.c
 UNIT_LIBS_cli_host := -larchive -lcjson -lgcrypt
+UNIT_TESTS += cli_host_end
+UNIT_SRC_cli_host_end := $(addprefix toolstack/lib/,host_end.c host_place.c symbolize.c process.c report.c)
 UNIT_TESTS += cli_pump cli_text cli_xen_stream cli_log cli_image cli_archive cli_kvm
 UNIT_SRC_cli_text := $(addprefix toolstack/lib/,size.c cmdline.c console_input.c report.c) libos/init/cmdline.c
 UNIT_SRC_cli_xen_stream := $(addprefix toolstack/lib/,xen_stream.c cmdline.c report.c)

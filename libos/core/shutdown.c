@@ -100,7 +100,8 @@ noreturn void cor_panic(const char *format, ...)
     log_va(format, args);
     va_end(args);
     frame = __builtin_frame_address(0); /* the caller's rbp, and where it goes on */
-    cor_backtrace(frame[1], (unsigned long)(frame + 2), frame[0]);
+    /* Inside the call: behind it, another function may begin. */
+    cor_backtrace(frame[1] - 1, (unsigned long)(frame + 2), frame[0]);
     cor_crash();
 }
 

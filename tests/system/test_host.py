@@ -2,12 +2,15 @@
 """A host as its users meet it, through the tool: starts and ends, domains by all verbs, consoles and logs, and what must
 be refused. Each test has a host, or several, of its own."""
 import fcntl
+import json
 import os
 import pty
 import re
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import termios
 import threading
 import time
@@ -77,7 +80,7 @@ def crashes_leave_nothing(context):
         qemu, = children(agent)
         kill(qemu)
         host.wait_until(lambda: not lives(agent), 'the agent ends with QEMU')
-        host.fails('list', says=["'default' is not running"])
+        host.fails('list', says=['has ended: QEMU was ended by signal 9', "'default' is not running"])
         check(host.run('host', 'status').status == 1, 'it runs without QEMU')
         check('QEMU was ended by signal 9' in host.console(), 'agent.log does not say why', host.console())
         host.ok('host', 'start', *host.options)
@@ -453,6 +456,56 @@ def crash_record(context):
         check('main at' in named, 'no names with --image', named)
 
 
+class FallingTool:
+    """The tool beside a control domain that ends, in the way the domain is named for, when a domain is paused."""
+
+    def __init__(self, context, folder):
+        self.build = folder
+        os.makedirs(os.path.join(folder, 'control'))
+        # Copies: the tool looks for the rest beside its own file.
+        shutil.copy(product(context, 'coracle'), folder)
+        shutil.copy(product(context, 'tests/system/control_falls.elf'), os.path.join(folder, 'control/control.elf'))
+        os.symlink(os.path.abspath(os.path.join(context.build, 'hypervisor')), os.path.join(folder, 'hypervisor'))
+
+
+# What the control domain does, the reason that all have to say, and what end.log has to have.
+FALLS = (
+    ('null', 'its control domain crashed: page fault writing address 0x10: null pointer',
+     (r'rip 0x[0-9a-f]+', r'#0 0x[0-9a-f]+ +fall at falls\.c:\d+', r'__wrap_domain_pause at falls\.c:\d+')),
+    ('stack', 'its control domain crashed: ', (r'\(coracle\)   rip [0-9a-f]+', r'#0 0x[0-9a-f]+ +fall_without_stack at falls\.c:\d+')),
+    ('panic', 'its control domain crashed: nothing is left of it', (r'#0 0x[0-9a-f]+ +__wrap_domain_pause at falls\.c:\d+',)),
+    ('exit', 'its control domain ended with status 3', (r'\(coracle\) d0: exit status 3',)),
+)
+
+
+def control_domain_falls(context):
+    """Whoever talks to the host then, and whoever comes later, hears why it is no more, and where to read on."""
+    image = program(context)
+    with tempfile.TemporaryDirectory(prefix='coracle-') as folder:
+        with LocalHost(FallingTool(context, folder)) as host:
+            for number, (name, reason, parts) in enumerate(FALLS):
+                if number != 0:
+                    host.ok('host', 'start', *host.options)
+                check(not os.path.exists(host.inside('end.log')), 'a host that has just started has ended')
+                host.ok('create', image, '--name', name, '-m', '8M')
+                watcher = subprocess.Popen([os.path.join(folder, 'coracle'), 'logs', '-f', name], env=host.env,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                read_part(watcher.stdout.fileno(), b'ready')
+                host.fails('pause', name, says=[reason, 'end.log'])
+                err = watcher.communicate(timeout=60)[1].decode()
+                check(watcher.returncode == 1 and reason in err, 'logs -f does not say why it ends', err)
+                host.wait_until(lambda: host.run('host', 'status').status == 1, 'the host is gone')
+                host.fails('list', says=[reason, 'end.log', "'default' is not running"])
+                status = host.run('host', 'status', '--json')
+                check(reason in json.loads(status.out)['ended'], 'host status does not say why', status.text())
+                check(reason in host.console(), 'agent.log does not say why', host.console())
+                with open(host.inside('end.log'), encoding='utf-8') as file:
+                    text = file.read()
+                check(text.startswith(reason), 'end.log begins with something else', text)
+                for part in parts:
+                    check(re.search(part, text), 'end.log has nothing like %s' % part, text)
+
+
 # An agent whose starter is killed may live on where the host is busy, and why is not known yet.
 ALONE = (start_that_is_given_up,)
 
@@ -461,4 +514,5 @@ def collect(_context):
     return [Test('system/host/' + function.__name__.replace('_', '-'), function, function in ALONE) for function in (
         start_and_stop, two_starts_at_once, start_that_is_given_up, hosts_that_talk_nonsense, crashes_leave_nothing,
         bad_machines, addresses_and_tokens, life_of_a_domain, asked_of_domains, many_verbs_on_none, refusals,
-        configurations, images, autostart, top, top_on_a_terminal, console, console_on_a_terminal, crash_record)]
+        configurations, images, autostart, top, top_on_a_terminal, console, console_on_a_terminal, crash_record,
+        control_domain_falls)]

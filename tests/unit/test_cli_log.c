@@ -38,12 +38,13 @@ static void test_coracle_exit(void **state)
     struct machine_log log;
 
     (void)state;
-    log = LOG("(coracle) booting", "(coracle) d0: exit status 3", "(coracle) d0: shutdown: poweroff");
+    log = LOG("(coracle) booting", "(coracle) d0: exit status 3",
+              "(coracle) d0: the initial domain has ended: poweroff");
     assert_true(log.has_status);
     assert_int_equal(log.status, 3);
     assert_int_equal(log.end, END_SHUTDOWN);
     assert_false(log.trouble);
-    log = LOG("(coracle) d0: shutdown: reboot");
+    log = LOG("(coracle) d0: the initial domain has ended: reboot");
     assert_false(log.has_status);
     assert_int_equal(log.end, END_SHUTDOWN);
 }
@@ -56,7 +57,7 @@ static void test_host(void **state)
     (void)state;
     machine_log_line(&log, "(coracle) d1: exit status 3");
     machine_log_line(&log, "(coracle) d1: shutdown: poweroff");
-    machine_log_line(&log, "(coracle) d0: shutdown: poweroff");
+    machine_log_line(&log, "(coracle) d0: the initial domain has ended: poweroff");
     assert_int_equal(log.end, END_UNKNOWN);
     assert_false(log.trouble);
     machine_log_line(&log, "(coracle) d1: crashed: page fault");
@@ -69,16 +70,25 @@ static void test_host(void **state)
     machine_log_line(&log, "(coracle) PANIC: not enough memory for the initial domain");
     assert_int_equal(log.end, END_REFUSED);
     machine_log_free(&log);
+    log = (struct machine_log){.host = true};
+    machine_log_line(&log, "(coracle) d0: exit status 134");
+    machine_log_line(&log, "(coracle) d0: the initial domain has ended: crash");
+    assert_int_equal(log.end, END_FAULT);
+    machine_log_free(&log);
 }
 
 static void test_coracle_trouble(void **state)
 {
     (void)state;
-    assert_int_equal(LOG("(coracle) d0: exit status 134", "(coracle) d0: shutdown: crash").end, END_CRASH);
+    assert_int_equal(
+        LOG("(coracle) d0: exit status 134", "(coracle) d0: the initial domain has ended: crash").end,
+        END_CRASH);
     assert_int_equal(LOG("(coracle) d0: crashed: page fault").end, END_CRASH);
-    assert_int_equal(LOG("(coracle) d0: shutdown: watchdog").end, END_CRASH);
+    assert_int_equal(LOG("(coracle) d0: the initial domain has ended: watchdog").end, END_CRASH);
     assert_int_equal(LOG("(coracle) PANIC: something").end, END_FAULT);
-    assert_int_equal(LOG("(coracle) PANIC: something", "(coracle) d0: shutdown: poweroff").end, END_FAULT);
+    assert_int_equal(
+        LOG("(coracle) PANIC: something", "(coracle) d0: the initial domain has ended: poweroff").end,
+        END_FAULT);
     assert_true(LOG("(coracle) PANIC: something").trouble);
     assert_int_equal(LOG("(coracle) PANIC: the initial domain cannot be built: no").end, END_REFUSED);
 }
@@ -230,6 +240,51 @@ static void test_names(void **state)
     free(output);
 }
 
+static struct machine_log host_log;
+static char host_line[64];
+
+static void domain_falls(void)
+{
+    machine_log_line(&host_log, "(coracle) d1: crashed: page fault");
+    machine_log_line(&host_log, host_line);
+}
+
+static void control_falls(void)
+{
+    machine_log_line(&host_log, host_line + strlen("(coracle)"));
+    machine_log_line(&host_log, "(coracle) d0: the initial domain has ended: crash");
+}
+
+static void control_crashes(void)
+{
+    machine_log_line(&host_log, "(coracle) d0: crashed: page fault");
+    machine_log_line(&host_log, host_line);
+}
+
+/* On a host, an address is the domain's or the control domain's, which are linked to the same place. */
+static void test_names_on_a_host(void **state)
+{
+    static void (*const ends[])(void) = {domain_falls, control_falls, control_crashes};
+    char path[256];
+    uint64_t address = own_address(path);
+
+    (void)state;
+    snprintf(host_line, sizeof(host_line), "(coracle)   #0 0x%" PRIx64, address);
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        for (unsigned known = 0; known < 2; known++) {
+            bool has_name = i == 0 ? known == 0 : known == 1;
+            char *text;
+
+            host_log = (struct machine_log){
+                .host = true, .symbols.guest = known == 0 ? path : NULL, .control = known == 1 ? path : NULL};
+            text = capture_stderr(ends[i]);
+            assert_int_equal(strstr(text, "landmark at") != NULL, has_name);
+            free(text);
+            machine_log_free(&host_log);
+        }
+    }
+}
+
 static void test_last_backtrace(void **state)
 {
     static const char text[] =
@@ -255,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_coracle_trouble), cmocka_unit_test(test_xen_ends),
         cmocka_unit_test(test_frames),          cmocka_unit_test(test_names),
         cmocka_unit_test(test_last_backtrace),  cmocka_unit_test(test_what_is_shown),
+        cmocka_unit_test(test_names_on_a_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

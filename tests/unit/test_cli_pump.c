@@ -149,7 +149,7 @@ static void wait_for_ever(void)
 
 static void qemu_exits(int com1, int com2)
 {
-    static const char last[] = "tus 42\r\n(coracle) d0: shutdown: poweroff";
+    static const char last[] = "tus 42\r\n(coracle) d0: the initial domain has ended: poweroff";
 
     send_all(com1, "a\0b\r\n\x04\xff", 7);
     send_all(com2, "(coracle) d0: exit sta", 22);

@@ -24,6 +24,7 @@ int verb_console(int argc, char **argv)
     struct client *client;
     struct text first = {0};
     int console, status = EXIT_FAILED;
+    enum attach_end end;
     char *path;
 
     parse_host_request(&request, argc, argv, false, "NAME",
@@ -37,7 +38,10 @@ int verb_console(int argc, char **argv)
     if (console >= 0) {
         if (isatty(STDIN_FILENO))
             report("Ctrl-] leaves the console of %s", request.words[0]);
-        status = attach_console(console, &first) == ATTACH_NO_OUTPUT ? EXIT_SIGNAL + SIGPIPE : EXIT_DONE;
+        end = attach_console(console, &first);
+        status = end == ATTACH_NO_OUTPUT ? EXIT_SIGNAL + SIGPIPE : EXIT_DONE;
+        if (end == ATTACH_CLOSED && client_tell_end(client))
+            status = EXIT_FAILED;
         close(console);
     }
     free(path);

@@ -3,6 +3,7 @@
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/host.h"
 #include "toolstack/cli/verb.h"
+#include "toolstack/lib/host_end.h"
 #include "toolstack/lib/host_place.h"
 #include "toolstack/lib/json.h"
 #include "toolstack/lib/report.h"
@@ -210,6 +211,7 @@ int host_status(int argc, char **argv)
     struct place_request request = {.name = DEFAULT_HOST};
     struct host_place place;
     cJSON *state;
+    char *reason;
     bool failed, running;
 
     argp_parse(&argp, argc, argv, 0, NULL, &request);
@@ -220,18 +222,24 @@ int host_status(int argc, char **argv)
     json_set_text(state, "name", place.name);
     json_set_text(state, "state", running ? "running" : "stopped");
     json_set_text(state, "directory", place.directory);
+    reason = running ? NULL : host_end_reason(&place);
+    if (reason != NULL)
+        json_set_text(state, "ended", reason);
     if (request.json) {
         json_print(state);
     } else {
         print_text(state, "name", "host");
         print_text(state, "state", "state");
         print_text(state, "directory", "directory");
+        if (reason != NULL)
+            print_text(state, "ended", "ended");
         if (running)
             printf("%-12s %s, %" PRIu64 " processors, %" PRIu64 " MiB, QEMU with %s\n%-12s %" PRIu64 "\n",
                    "machine", json_text(state, "cpu", "?"), json_number(state, "cpus"),
                    json_number(state, "memory_kib") * KIB / MIB, json_text(state, "accelerator", "?"),
                    "agent", json_number(state, "pid"));
     }
+    free(reason);
     cJSON_Delete(state);
     return running ? EXIT_DONE : EXIT_FAILED;
 }

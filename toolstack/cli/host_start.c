@@ -12,6 +12,7 @@
 #include "toolstack/lib/blob.h"
 #include "toolstack/lib/connector.h"
 #include "toolstack/lib/digest.h"
+#include "toolstack/lib/host_end.h"
 #include "toolstack/lib/json.h"
 #include "toolstack/lib/kvm.h"
 #include "toolstack/lib/log_file.h"
@@ -117,12 +118,14 @@ static const struct argp start_argp = {
 
 /* ---- what the machine needs ---- */
 
-/* Opens hypervisor and control domain. False with a message. */
-static bool open_parts(struct host_machine *machine)
+/* Opens hypervisor and control domain; *symbols (the caller frees it) may be NULL. False with a message. */
+static bool open_parts(struct host_machine *machine, char **symbols)
 {
     char *hypervisor = find_hypervisor(), *control = hypervisor != NULL ? find_control() : NULL;
     bool opened = control != NULL && host_machine_open(machine, hypervisor, control) == 0;
 
+    if (opened)
+        *symbols = find_hypervisor_symbols(hypervisor);
     free(hypervisor);
     free(control);
     return opened;
@@ -166,12 +169,15 @@ static int write_state(const struct host_place *place, const struct host_machine
 /*
  * Starts the agent with a listening socket. Its process id, or -1 with a message. gate: agent.h's starter.
  */
-static pid_t start_agent(const struct host_place *place, const struct host_machine *machine, int lock,
-                         int gate[2])
+static pid_t start_agent(const struct host_place *place, const struct host_machine *machine,
+                         const char *symbols, int lock, int gate[2])
 {
     char *path = host_file(place, "api.sock");
-    struct agent_setup setup = {
-        .place = place, .machine = machine, .lock = lock, .listener = socket_listen(path)};
+    struct agent_setup setup = {.place = place,
+                                .machine = machine,
+                                .hypervisor_symbols = symbols,
+                                .lock = lock,
+                                .listener = socket_listen(path)};
     pid_t agent = -1;
 
     free(path);
@@ -235,12 +241,15 @@ static int start_locked(const struct start_request *request, const struct host_p
         .archive_fd = -1,
     };
     int result = -1, gate[2] = {-1, -1};
+    char *symbols = NULL;
     pid_t agent = -1;
 
     host_clean(place);
-    if (network_check(&request->network) == 0 && open_parts(&machine) &&
+    host_end_forget(place);
+    if (network_check(&request->network) == 0 && open_parts(&machine, &symbols) &&
         make_archive(request, place, &machine, &disks))
-        agent = start_agent(place, &machine, lock, gate);
+        agent = start_agent(place, &machine, symbols, lock, gate);
+    free(symbols);
     host_machine_close(&machine);
     disk_images_free(&disks);
     if (agent > 0) {

@@ -369,11 +369,13 @@ static int make_disks(struct host_run *run)
 }
 
 /* Boots with everything opened. */
-static int boot(struct host_run *run, const struct image *image, const char *symbols)
+static int boot(struct host_run *run, const struct image *image, const char *symbols, const char *control)
 {
     const struct run_request *request = run->request;
-    struct machine_log log = {
-        .verbose = request->verbose, .host = true, .symbols = {.guest = image->path, .hypervisor = symbols}};
+    struct machine_log log = {.verbose = request->verbose,
+                              .host = true,
+                              .symbols = {.guest = image->path, .hypervisor = symbols},
+                              .control = control};
     struct machine_result result = {0};
     struct machine shown = {.kvm_problem = run->machine.kvm_problem,
                             .memory = request->guest.memory,
@@ -412,7 +414,7 @@ int run_via_host(const struct run_request *request, const struct image *image)
         make_archive(&run, image, root) == 0 && (hypervisor = find_hypervisor()) != NULL &&
         (control = find_control()) != NULL && host_machine_open(&run.machine, hypervisor, control) == 0) {
         symbols = find_hypervisor_symbols(hypervisor);
-        status = boot(&run, image, symbols);
+        status = boot(&run, image, symbols, control);
     }
     host_machine_close(&run.machine);
     disk_images_free(&run.disks);

@@ -47,6 +47,22 @@ $(CONTROL_TEST): $(CONTROL_TEST_OBJ) $(CONTROL_OBJ) $(CONTROL_LIBS) $(CORACLE_CC
 -include $(CONTROL_TEST_OBJ:.o=.d)
 test test-system test-system-guests: $(CONTROL_TEST)
 
+# The control domain that ends when a domain is paused (tests/system/test_host.py).
+CONTROL_FALLS := $(BUILD)/tests/system/control_falls.elf
+CONTROL_FALLS_OBJ := $(BUILD)/control/tests/system/control_falls/falls.o
+$(CONTROL_FALLS_OBJ): $(BUILD)/control/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen $(GUESTLIB_HEADERS)
+	$(call say,GUESTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) $(CONTROL_CFLAGS) -c -o $@ $<
+
+$(CONTROL_FALLS): $(CONTROL_FALLS_OBJ) $(CONTROL_OBJ) $(CONTROL_LIBS) $(CORACLE_CC) $(SYSROOT_READY)
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CORACLE_CC) -Wl,--wrap=domain_pause -o $@ $(CONTROL_FALLS_OBJ) $(CONTROL_OBJ) $(CONTROL_LIBS)
+
+-include $(CONTROL_FALLS_OBJ:.o=.d)
+test test-system test-system-guests: $(CONTROL_FALLS)
+
 # The domains that the scenarios make.
 CONTROL_GUESTS := $(patsubst tests/system/control/guests/%.c,$(BUILD)/tests/system/control_guests/%.elf,\
 	$(wildcard tests/system/control/guests/*.c))

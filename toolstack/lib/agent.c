@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/agent.h"
+#include "toolstack/lib/host_end.h"
 #include "toolstack/lib/log_file.h"
 #include "toolstack/lib/relay.h"
 #include "toolstack/lib/report.h"
@@ -21,8 +22,11 @@ struct agent {
     struct watches watches;
     struct watch signals, com1, errors, starter;
     struct log_file console;
+    struct host_end end;
     struct relay *relay;
     pid_t qemu;
+    bool told;  /* to end QEMU */
+    int status; /* QEMU's, as waitpid tells it */
 };
 
 /* ---- what happens ---- */
@@ -33,25 +37,26 @@ static void line_lost(void *context)
     (void)context;
 }
 
+static void end_machine(struct agent *agent)
+{
+    agent->told = true;
+    kill(agent->qemu, SIGKILL);
+}
+
 static void signal_ready(struct watch *watch, uint32_t events)
 {
     struct agent *agent = (struct agent *)((char *)watch - offsetof(struct agent, signals));
     struct signalfd_siginfo info;
-    int status;
 
     (void)events;
     if (read(watch->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
     if (info.ssi_signo != SIGCHLD) {
         report("ended by signal %u", info.ssi_signo);
-        kill(agent->qemu, SIGKILL);
-    } else if (waitpid(agent->qemu, &status, WNOHANG) == agent->qemu) {
+        end_machine(agent);
+    } else if (waitpid(agent->qemu, &agent->status, WNOHANG) == agent->qemu) {
         agent->qemu = -1;
         agent->watches.stop = true;
-        if (WIFSIGNALED(status))
-            report("QEMU was ended by signal %d", WTERMSIG(status));
-        else if (WEXITSTATUS(status) != 0)
-            report("QEMU ended with status %d", WEXITSTATUS(status));
     }
 }
 
@@ -61,8 +66,10 @@ static bool copy_to_log(struct agent *agent, int fd)
     char piece[4096];
     ssize_t count = read(fd, piece, sizeof(piece));
 
-    if (count > 0)
+    if (count > 0) {
         log_file_add(&agent->console, piece, (size_t)count);
+        host_end_read(&agent->end, piece, (size_t)count);
+    }
     return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
@@ -103,7 +110,7 @@ static void starter_ready(struct watch *watch, uint32_t events)
     watch_remove(&agent->watches, watch);
     if (count != 1) {
         report("the start was given up");
-        kill(agent->qemu, SIGKILL);
+        end_machine(agent);
     }
 }
 
@@ -158,6 +165,22 @@ static bool begin(struct agent *agent, const struct agent_setup *setup)
            watch_add(&agent->watches, &agent->errors, errors[0], EPOLLIN) == 0;
 }
 
+/* Why the machine is no more, unless that was wanted. Clients wait meanwhile: their connections end with us. */
+static void note_end(struct agent *agent, const struct agent_setup *setup)
+{
+    char control[64], otherwise[64] = "nothing says why";
+    struct symbol_files symbols = {.guest = control, .hypervisor = setup->hypervisor_symbols};
+
+    if (agent->told)
+        return;
+    snprintf(control, sizeof(control), "/proc/%d/fd/%d", (int)getpid(), setup->machine->control_fd);
+    if (WIFSIGNALED(agent->status))
+        snprintf(otherwise, sizeof(otherwise), "QEMU was ended by signal %d", WTERMSIG(agent->status));
+    else if (WEXITSTATUS(agent->status) != 0)
+        snprintf(otherwise, sizeof(otherwise), "QEMU ended with status %d", WEXITSTATUS(agent->status));
+    host_end_write(&agent->end, setup->place, &symbols, otherwise);
+}
+
 static int run(const struct agent_setup *setup)
 {
     struct agent agent = {.qemu = -1};
@@ -174,6 +197,7 @@ static int run(const struct agent_setup *setup)
             copy_to_log(&agent, agent.com1.fd);
         while (recv(agent.errors.fd, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
             errors_ready(&agent.errors, EPOLLIN);
+        note_end(&agent, setup);
     }
     if (agent.qemu > 0)
         kill(agent.qemu, SIGKILL);

@@ -15,6 +15,7 @@
 struct agent_setup {
     const struct host_place *place;
     const struct host_machine *machine;
+    const char *hypervisor_symbols; /* for addresses in end.log; may be NULL */
     int lock;     /* host_lock */
     int listener; /* the API's listening socket, without blocking */
     int starter;  /* a pipe: a byte comes when the host answers; its end without one: the starter gave up */
@@ -23,7 +24,7 @@ struct agent_setup {
 /*
  * Starts the agent. starter_end is the starter's end of that pipe, which the agent does not keep. Its process
  * id, or -1 with a message. It ends when QEMU has ended, and ends QEMU on SIGTERM; what went wrong is in
- * agent.log then.
+ * agent.log then, and in end.log (host_end.h).
  */
 pid_t agent_start(const struct agent_setup *setup, int starter_end);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/client_private.h"
+#include "toolstack/lib/host_end.h"
 #include "toolstack/lib/report.h"
 
 #include <errno.h>
@@ -101,6 +102,7 @@ static int find_host(struct client *client)
         return -1;
     client->is_local = true;
     if (!host_is_running(&client->place)) {
+        host_end_tell(&client->place);
         report("the host '%s' is not running; start it with 'coracle host start%s%s', or name another with "
                "--host",
                client->name, strcmp(client->name, DEFAULT_HOST) == 0 ? "" : " --name ",
@@ -211,6 +213,11 @@ const struct host_place *client_place(const struct client *client)
 const char *client_name(const struct client *client)
 {
     return client->name;
+}
+
+bool client_tell_end(const struct client *client)
+{
+    return client->is_local && host_end_tell(&client->place);
 }
 
 void client_set_timeout(struct client *client, unsigned seconds)

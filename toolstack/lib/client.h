@@ -60,6 +60,12 @@ int answer_check(const struct client *client, const struct answer *answer);
  */
 int client_call(struct client *client, const char *method, const char *path, const cJSON *body, cJSON **json);
 
+/*
+ * For a connection that has ended by itself: says why the host is no more, where it is local and that is
+ * known; whether it is.
+ */
+bool client_tell_end(const struct client *client);
+
 /* For the next requests: gives up after so many seconds; 0 is for ever, as for requests that wait for an
  * event. */
 void client_set_timeout(struct client *client, unsigned seconds);

@@ -57,6 +57,8 @@ int client_perform(struct client *client, long *status)
         report("the host %s has not answered for %u s", client->name, client->timeout);
     else
         report("the host %s did not answer: %s", client->name, curl_easy_strerror(code));
+    if (code != CURLE_OPERATION_TIMEDOUT)
+        client_tell_end(client);
     return -1;
 }
 

@@ -156,6 +156,8 @@ static bool read_answer(const struct client *client, int fd, struct text *first)
     answer.status = handshake.headers_done ? (long)parser.status_code : 0;
     if (answer.status < 300 && (client->quiet == NULL || !*client->quiet))
         report("the host %s did not answer the request for a console with one", client->name);
+    if (answer.status == 0)
+        client_tell_end(client);
     answer.body = handshake.body;
     if (answer.body.length != 0)
         answer.json = cJSON_ParseWithLength(answer.body.text, answer.body.length);

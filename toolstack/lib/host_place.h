@@ -9,6 +9,7 @@
  *     token          what requests must carry
  *     host.json      pid of the agent, machine
  *     console.log    what hypervisor and control domain say; console.log.1: what they said before
+ *     end.log        why the host's last run ended, where that was not in order (host_end.h)
  *     agent.log      what the agent and QEMU have to say
  *     images/DIGEST  where an image was made from: a symbolic link to that file
  */

@@ -24,9 +24,9 @@ static const struct pattern patterns[] = {
     {"(coracle) PANIC", END_FAULT, false},
     {"(coracle) hypervisor fault", END_FAULT, false},
     {"d0: crashed", END_CRASH, false},
-    {"d0: shutdown: poweroff", END_SHUTDOWN, false},
-    {"d0: shutdown: reboot", END_SHUTDOWN, false},
-    {"d0: shutdown: ", END_CRASH, false},
+    {"d0: the initial domain has ended: poweroff", END_SHUTDOWN, false},
+    {"d0: the initial domain has ended: reboot", END_SHUTDOWN, false},
+    {"d0: the initial domain has ended: ", END_CRASH, false},
     {"Could not construct domain 0", END_REFUSED, false},
     {"Could not set up DOM0", END_REFUSED, false},
     {"(coracle) cannot build", END_REFUSED, false},
@@ -39,21 +39,30 @@ static const struct pattern patterns[] = {
     {"Unhandled page fault fault/trap", END_CRASH, false},
 };
 
+static bool begins(const char *line, const char *with)
+{
+    return strncmp(line, with, strlen(with)) == 0;
+}
+
 /* On a host, its one domain counts as the initial domain does elsewhere; without the latter nothing runs. */
 static bool judge_host(struct machine_log *log, const char *line)
 {
-    static const char initial[] = "(coracle) d0: ", domain[] = "(coracle) d1: ";
+    static const char initial[] = "(coracle) d0: ", ended[] = "the initial domain has ended: ";
+    const char *text = begins(line, initial) ? line + strlen(initial) : NULL;
 
-    if (strncmp(line, initial, strlen(initial)) == 0 && strncmp(line + strlen(initial), "crashed", 7) == 0) {
+    if (text != NULL &&
+        (begins(text, "crashed") || (begins(text, ended) && !begins(text + strlen(ended), "poweroff") &&
+                                     !begins(text + strlen(ended), "reboot")))) {
         log->end = END_FAULT;
         log->trouble = true;
-    } else if (strncmp(line, domain, strlen(domain)) == 0 &&
-               strncmp(line + strlen(domain), "crashed", 7) == 0) {
+        log->of_control = true;
+    } else if (begins(line, "(coracle) d1: crashed")) {
         if (log->end < END_CRASH)
             log->end = END_CRASH;
         log->trouble = true;
+        log->of_control = false;
     } else {
-        return strncmp(line, initial, strlen(initial)) == 0;
+        return text != NULL;
     }
     return true;
 }
@@ -65,7 +74,7 @@ static void judge(struct machine_log *log, const char *line)
     if (log->host && judge_host(log, line))
         return;
 
-    if (status != NULL && strncmp(line, "(coracle) d", strlen("(coracle) d")) == 0) {
+    if (status != NULL && begins(line, "(coracle) d")) {
         log->status = atoi(status + strlen(": exit status "));
         log->has_status = true;
         return;
@@ -79,6 +88,16 @@ static void judge(struct machine_log *log, const char *line)
         log->trouble |= patterns[i].end > END_SHUTDOWN;
         return;
     }
+}
+
+/* With names: on a host, what has no prefix is the control domain's. */
+static void show(const struct machine_log *log, const char *line)
+{
+    struct symbol_files symbols = log->symbols;
+
+    if (log->host && (log->of_control || !begins(line, "(coracle)")))
+        symbols.guest = log->control;
+    print_symbolized(&symbols, line, stderr);
 }
 
 static void keep(struct machine_log *log, const char *line)
@@ -106,15 +125,14 @@ void machine_log_show_kept(struct machine_log *log, unsigned count)
         count = available;
     for (unsigned i = log->nr_kept - count; i != log->nr_kept; i++)
         if (log->kept[i % LOG_KEPT] != NULL)
-            print_symbolized(&log->symbols, log->kept[i % LOG_KEPT], stderr);
+            show(log, log->kept[i % LOG_KEPT]);
     machine_log_free(log);
 }
 
 /* What the user gave with --append and the hypervisor does not take: always shown. */
 static bool is_about_options(const char *line)
 {
-    return strncmp(line, "(coracle) option ", strlen("(coracle) option ")) == 0 ||
-           strncmp(line, "(coracle) unknown option ", strlen("(coracle) unknown option ")) == 0;
+    return begins(line, "(coracle) option ") || begins(line, "(coracle) unknown option ");
 }
 
 void machine_log_line(struct machine_log *log, const char *line)
@@ -123,14 +141,14 @@ void machine_log_line(struct machine_log *log, const char *line)
     timeline_learn_rate(&log->timeline, line);
     /* From its first line on, Coracle loses no input for the domain. Xen's moment is known to xen_stream.c.
      */
-    log->input_safe |= strncmp(line, "(coracle)", strlen("(coracle)")) == 0;
+    log->input_safe |= begins(line, "(coracle)");
     if (is_timeline(line) && log->show_timeline) {
         timeline_print_line(&log->timeline, line, stderr);
     } else if (log->verbose || is_about_options(line)) {
-        print_symbolized(&log->symbols, line, stderr);
+        show(log, line);
     } else if (log->trouble && !is_timeline(line)) {
         machine_log_show_kept(log, LOG_CONTEXT);
-        print_symbolized(&log->symbols, line, stderr);
+        show(log, line);
     } else if (!is_timeline(line)) {
         keep(log, line);
     }

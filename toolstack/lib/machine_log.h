@@ -27,12 +27,14 @@ enum machine_end {
     END_REFUSED,  /* the hypervisor could not build the domain; stock Xen panics over it */
 };
 
-/* Start with all zero except verbose, show_timeline, host and symbols. */
+/* Start with all zero except verbose, show_timeline, host, symbols and control. */
 struct machine_log {
     bool verbose;                /* show every line */
     bool show_timeline;          /* for people, in milliseconds */
     bool host;                   /* the program is domain 1 of a host, not the initial domain */
     struct symbol_files symbols; /* what addresses of a backtrace belong to */
+    const char *control;         /* on a host: where those of its control domain are found, or NULL */
+    bool of_control;             /* on a host: the dump that the hypervisor prints is of that one */
     struct timeline timeline;
     enum machine_end end;
     bool over;  /* the line was the last; on Xen the machine then has to be ended from outside */

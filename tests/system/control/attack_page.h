@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a domain of the tests and the scenario that made it tell each other in the page of its console's ring,
- * behind the ring: how many hypercalls the domain has made, and which other one belongs to it.
+ * behind the ring: how many hypercalls the domain has made, which other one belongs to it, and when
+ * it may take what there is.
  */
 #ifndef TESTS_SYSTEM_CONTROL_ATTACK_PAGE_H
 #define TESTS_SYSTEM_CONTROL_ATTACK_PAGE_H
@@ -11,5 +12,7 @@
 #define ATTACK_COUNT_OFFSET   3584u                                        /* bytes; the ring ends before */
 #define ATTACK_COUNTERS       8u                                           /* of 64 bits; the sum counts */
 #define ATTACK_PARTNER_OFFSET (ATTACK_COUNT_OFFSET + ATTACK_COUNTERS * 8u) /* 32 bits: its domid + 1 */
+/* 32 bits: not 0 once it may begin; those that need the same locks take turns. */
+#define ATTACK_GO_OFFSET (ATTACK_PARTNER_OFFSET + 4u)
 
 #endif

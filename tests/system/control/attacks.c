@@ -167,6 +167,15 @@ static void introduce(void)
     }
 }
 
+static void let_begin(const char *name)
+{
+    const struct domain *domain = domain_find(name);
+
+    if (domain) {
+        *(volatile uint32_t *)(shared_page(domain) + ATTACK_GO_OFFSET) = 1;
+    }
+}
+
 static bool make_all(const struct attack *attack)
 {
     struct domain_config victim = simple("victim", "victim", 4096, NULL);
@@ -213,6 +222,7 @@ static bool begin(const struct attack *attack)
         return false;
     }
     for (unsigned i = 0; i < ATTACKERS; i++) {
+        let_begin(attacker_name(i));
         if (!CHECK(wait_output(attacker_name(i), attack->says, PATIENCE))) {
             show_output(attacker_name(i));
             return false;

@@ -18,14 +18,15 @@ static unsigned long slot_va(const struct attacker *a, unsigned slot)
     return SLOTS_VA + ((unsigned long)a->id * SLOTS + slot) * PAGE_SIZE;
 }
 
-static void wait_for_other(void)
+/* What the scenario writes in the page that it sees, once that is there. */
+static uint32_t wait_for(unsigned offset)
 {
-    const volatile uint32_t *named = (volatile void *)(console_page() + ATTACK_PARTNER_OFFSET);
+    const volatile uint32_t *word = (volatile void *)(console_page() + offset);
 
-    while (*named == 0) {
+    while (*word == 0) {
         hcall(sched_op, SCHEDOP_yield);
     }
-    other = (domid_t)(*named - 1);
+    return *word;
 }
 
 static struct gnttab_map_grant_ref request(unsigned n, uint32_t flags, unsigned long va)
@@ -99,7 +100,7 @@ void attack_maps(void)
     struct attacker all = {0};
     unsigned mapped = 0;
 
-    wait_for_other();
+    other = (domid_t)(wait_for(ATTACK_PARTNER_OFFSET) - 1);
     entries = grant_table();
     for (unsigned i = GRANT_FIRST; i < entries; i++) {
         grant_offer(i, other);
@@ -107,6 +108,7 @@ void attack_maps(void)
     for (unsigned i = 0; i < MAX_VCPUS * SLOTS; i++) {
         map_at(SLOTS_VA + i * PAGE_SIZE, 0);
     }
+    wait_for(ATTACK_GO_OFFSET);
     /* The other one's table may not be as far yet. */
     for (all.id = 0; all.id < MAX_VCPUS; all.id++) {
         for (unsigned slot = 0; slot < SLOTS; slot++) {
