@@ -16,7 +16,7 @@
 
 #define CORACLE_CPUID_LEAF      0x40000100u
 #define CORACLE_CPUID_SIGNATURE "CoracleVMM\0\0"
-#define CORACLE_ABI_VERSION     2
+#define CORACLE_ABI_VERSION     3
 
 /*
  * arg: 0..255, the exit status of the domain's program. Kept with the domain; the hypervisor prints
@@ -71,5 +71,16 @@ struct coracle_text {
  * version 2.
  */
 #define CORACLE_OP_STACKS 6
+
+/*
+ * For the toolstack: why the hypervisor ended a domain, until that is gone altogether. arg: address of a struct
+ * coracle_crash with the domid filled in. 0; -EPERM; -ESRCH; -EFAULT. Since version 3.
+ */
+#define CORACLE_OP_CRASH  7
+#define CORACLE_CRASH_MAX 120
+struct coracle_crash {
+    uint32_t domid, reserved;
+    char reason[CORACLE_CRASH_MAX]; /* with a zero at its end; "": it has not */
+};
 
 #endif

@@ -12,6 +12,7 @@
 #include "hypervisor/include/platform.h"
 #include "hypervisor/include/printf.h"
 #include "hypervisor/include/sched.h"
+#include "hypervisor/include/string.h"
 
 #define STACK_WORDS     32
 #define BACKTRACE_WORDS 512
@@ -106,7 +107,7 @@ static void stack_dump(const struct domain *d, const struct cpu_user_regs *r)
 void domain_crash(struct domain *d, const char *fmt, ...)
 {
     struct vcpu *v = current_vcpu();
-    char why[160];
+    char why[CORACLE_CRASH_MAX];
     va_list ap;
 
     va_start(ap, fmt);
@@ -115,6 +116,11 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     if (read_once(d->state) != DOMAIN_ALIVE) {
         return;
     }
+    spin_lock(&d->lock);
+    if (!d->crash[0]) {
+        memcpy(d->crash, why, sizeof(why));
+    }
+    spin_unlock(&d->lock);
     log_guest(LOG_ERR, d->id, "crashed: %s", why);
     if (v->domain == d) {
         log_guest(LOG_ERR, d->id, "vCPU %u on processor %u, %s mode, cr2 %016lx", v->id, this_cpu()->cpu,

@@ -4,6 +4,7 @@
 #include "hypervisor/include/domain.h"
 #include "hypervisor/include/guest_copy.h"
 #include "hypervisor/include/hypercall.h"
+#include "hypervisor/include/string.h"
 #include "hypervisor/mm/debug_walk.h"
 #include "hypervisor/mm/paging.h"
 #include "pvboot/coracle_abi.h"
@@ -47,6 +48,25 @@ static long text_set(unsigned long arg)
     return 0;
 }
 
+static long crash_ask(unsigned long arg)
+{
+    struct coracle_crash c;
+    struct domain *d;
+
+    if (copy_from_guest(&c, gva(arg), sizeof(c)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(c.domid);
+    if (!d) {
+        return -ESRCH;
+    }
+    spin_lock(&d->lock);
+    memcpy(c.reason, d->crash, sizeof(c.reason));
+    spin_unlock(&d->lock);
+    domain_put(d);
+    return copy_to_guest(gva(arg), &c, sizeof(c)) ? -EFAULT : 0;
+}
+
 static long privileged_op(unsigned op, unsigned long arg)
 {
     if (!current_domain()->privileged) {
@@ -57,6 +77,8 @@ static long privileged_op(unsigned op, unsigned long arg)
         return domain_ask(arg);
     case CORACLE_OP_TEXT:
         return text_set(arg);
+    case CORACLE_OP_CRASH:
+        return crash_ask(arg);
     case CORACLE_OP_STACKS:
         return percpu_stacks_count(arg);
     default:
@@ -85,6 +107,7 @@ long do_coracle_op(unsigned long op, unsigned long arg)
     case CORACLE_OP_DOMAIN:
     case CORACLE_OP_TEXT:
     case CORACLE_OP_STACKS:
+    case CORACLE_OP_CRASH:
         return privileged_op((unsigned)op, arg);
     default:
         return -ENOSYS;

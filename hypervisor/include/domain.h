@@ -193,6 +193,7 @@ struct domain {
     struct domain *reap_next;
     unsigned long vm_assist;
     uint8_t handle[16];
+    char crash[CORACLE_CRASH_MAX]; /* why it was ended; "": it was not */
 
     struct sched_domain sched; /* under the scheduler's lock */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is noted of a domain that crashed: each vCPU's registers, the words at its stack pointer and a
+ * What is noted of a domain that crashed: the hypervisor's reason, each vCPU's registers, the words at its stack pointer and a
  * backtrace, as text in the form of the hypervisor's own dumps (lines " #N 0xADDRESS", which the tool
  * symbolizes). The domain's memory is read through its own page tables, frame by frame; whatever it has
  * written there, a frame that is not its own is not mapped.
@@ -188,6 +188,16 @@ static void add_vcpu(struct report *r, unsigned vcpu, struct vcpu_guest_context 
     add_backtrace(r, u->rip, u->rbp, at);
 }
 
+/* What the hypervisor said when it ended the domain; nothing of one that ended itself. */
+static void add_reason(struct report *r)
+{
+    struct coracle_crash crash = {0};
+
+    if (!xc_crash_reason(r->domain->built.domid, &crash) && crash.reason[0]) {
+        add(r, "hypervisor: %.*s\n", CORACLE_CRASH_MAX, crash.reason);
+    }
+}
+
 char *crash_describe(const struct domain *domain)
 {
     struct vcpu_guest_context *context = malloc(sizeof(*context));
@@ -201,6 +211,7 @@ char *crash_describe(const struct domain *domain)
     }
     add(&r, "%s (domain %u) %s\n", domain->config.name, domain->built.domid,
         domain->end.reason == SHUTDOWN_watchdog ? "was ended by its watchdog" : "crashed");
+    add_reason(&r);
     for (unsigned i = 0; i < domain->config.max_vcpus && i < VCPUS_MAX; i++) {
         if (!xc_get_context(domain->built.domid, i, context)) { /* those that never ran have none */
             add_vcpu(&r, i, context);

@@ -160,6 +160,12 @@ int xc_coracle_info(uint16_t domid, struct coracle_domain *info)
     return (int)xc_error(hypercall_coracle_op(CORACLE_OP_DOMAIN, (unsigned long)info));
 }
 
+int xc_crash_reason(uint16_t domid, struct coracle_crash *crash)
+{
+    crash->domid = domid;
+    return (int)xc_error(hypercall_coracle_op(CORACLE_OP_CRASH, (unsigned long)crash));
+}
+
 int xc_set_text(uint16_t domid, uint64_t start, uint64_t end)
 {
     struct coracle_text text = {.domid = domid, .start = start, .end = end};

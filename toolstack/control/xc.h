@@ -46,6 +46,8 @@ int xc_set_context(uint16_t domid, unsigned vcpu, struct vcpu_guest_context *con
 
 /* What only this hypervisor knows of a domain (pvboot/coracle_abi.h). */
 int xc_coracle_info(uint16_t domid, struct coracle_domain *info);
+/* Why the hypervisor ended it. */
+int xc_crash_reason(uint16_t domid, struct coracle_crash *crash);
 /* Tells the hypervisor where a domain's code lies, for the backtraces of its own dumps. */
 int xc_set_text(uint16_t domid, uint64_t start, uint64_t end);
 

@@ -232,6 +232,7 @@ static void extension(void)
     say("audit", __HYPERVISOR_coracle_op, CORACLE_OP_AUDIT, 0, 0, 0);
     say("domain", __HYPERVISOR_coracle_op, CORACLE_OP_DOMAIN, THERE(scratch), 0, 0);
     say("text", __HYPERVISOR_coracle_op, CORACLE_OP_TEXT, THERE(scratch), 0, 0);
+    say("crash", __HYPERVISOR_coracle_op, CORACLE_OP_CRASH, THERE(scratch), 0, 0);
     say("exit status", __HYPERVISOR_coracle_op, CORACLE_OP_EXIT_STATUS, 7, 0, 0);
     say("mark", __HYPERVISOR_coracle_op, CORACLE_OP_MARK, CORACLE_MARK_MAIN, 0, 0);
     d.domid = child.id;
@@ -248,7 +249,7 @@ static void extension(void)
     for (unsigned i = 0; i < said.commands; i++) {
         check_eq(said.command[i].result,
                  !ours   ? -XEN_ENOSYS
-                 : i < 3 ? -XEN_EPERM
+                 : i < 4 ? -XEN_EPERM
                          : 0,
                  "extension: %s", names[i]);
     }
@@ -404,6 +405,7 @@ void maptrack(volatile grant_entry_v1_t *grants)
 void crash(void)
 {
     static vcpu_guest_context_t ctx;
+    struct coracle_crash why;
     struct xen_domctl op;
 
     if (!begin()) {
@@ -415,6 +417,10 @@ void crash(void)
     memset(&op, 0, sizeof(op));
     set_xen_guest_handle(op.u.vcpucontext.ctxt, &ctx);
     check_eq(domctl(&op, XEN_DOMCTL_getvcpucontext, child.id), 0, "its registers can be read");
+    memset(&why, 0, sizeof(why));
+    why.domid = child.id;
+    check_eq(hcall(coracle_op, CORACLE_OP_CRASH, &why), is_coracle() ? 0 : -XEN_ENOSYS, "ask why");
+    check(!is_coracle() || strlen(why.reason) > 5, "the hypervisor's reason");
     check_eq((long)ctx.user_regs.rax, (long)CRASH_VALUE, "rax");
     check_eq((long)ctx.user_regs.rbx, (long)CRASH_VALUE * 2, "rbx");
     check_eq((long)ctx.user_regs.rcx, (long)CRASH_VALUE * 3, "rcx");

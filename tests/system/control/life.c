@@ -245,7 +245,8 @@ void scenario_destroy(void)
 
 /* ------------------------------------------------------------------ crashes */
 
-static void crash(const char *name, const char *order, unsigned reason)
+/* hypervisor: whether it is the one that ends the domain. */
+static void crash(const char *name, const char *order, unsigned reason, bool hypervisor)
 {
     struct domain_config config = simple(name, "answer", 8192, NULL);
     struct domain_end end;
@@ -267,17 +268,19 @@ static void crash(const char *name, const char *order, unsigned reason)
         CHECK(strstr(record, "  rip 0000000000"));
         CHECK(strstr(record, "  stack: "));
         CHECK(strstr(record, "  #0 0x4"));
-        CHECK(strstr(record, "  #2 0x4")); /* more than the place and its caller */
+        CHECK(hypervisor || strstr(record, "  #2 0x4")); /* more than the place and its caller */
+        CHECK(!strstr(record, "hypervisor: ") == !hypervisor);
         printf("# %s", record);
     }
 }
 
 void scenario_crash(void)
 {
-    crash("crashes", "crash", SHUTDOWN_crash);
-    crash("faults", "fault", SHUTDOWN_crash);
-    crash("bitten", "watchdog", SHUTDOWN_watchdog);
-    crash("late", "sleep", SHUTDOWN_watchdog);
+    crash("crashes", "crash", SHUTDOWN_crash, false);
+    crash("faults", "fault", SHUTDOWN_crash, false);
+    crash("killed", "stackless", SHUTDOWN_crash, true);
+    crash("bitten", "watchdog", SHUTDOWN_watchdog, false);
+    crash("late", "sleep", SHUTDOWN_watchdog, false);
 }
 
 /* ------------------------------------------------------------------ the boot archive */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A domain that answers: says when its main() began (monotonic nanoseconds of the host), obeys its arguments,
- * then lines of its console, as orders: "exit N", "crash", "watchdog", "reboot", "fault", "say TEXT",
- * "flood", "storm"; anything else is given back as "heard LINE".
+ * then lines of its console, as orders: "exit N", "crash", "watchdog", "reboot", "fault", "stackless",
+ * "say TEXT", "flood", "storm"; anything else is given back as "heard LINE".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +51,9 @@ static void obey(const char *order)
         static volatile uintptr_t nowhere = 16;
 
         outer((volatile int *)nowhere);
+    } else if (!strcmp(order, "stackless")) {
+        __asm__ volatile("mov $16, %%rsp\n\tud2" ::
+                             : "memory"); /* nothing can be delivered: the hypervisor ends it */
     } else if (!strncmp(order, "say ", 4)) {
         printf("%s\n", order + 4);
     } else if (!strcmp(order, "flood")) {
