@@ -73,8 +73,8 @@ struct coracle_text {
 #define CORACLE_OP_STACKS 6
 
 /*
- * For the toolstack: why the hypervisor ended a domain, until that is gone altogether. arg: address of a struct
- * coracle_crash with the domid filled in. 0; -EPERM; -ESRCH; -EFAULT. Since version 3.
+ * For the toolstack: why the hypervisor ended a domain, until that is gone altogether. arg: address of a
+ * struct coracle_crash with the domid filled in. 0; -EPERM; -ESRCH; -EFAULT. Since version 3.
  */
 #define CORACLE_OP_CRASH  7
 #define CORACLE_CRASH_MAX 120

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is noted of a domain that crashed: the hypervisor's reason, each vCPU's registers, the words at its stack pointer and a
- * backtrace, as text in the form of the hypervisor's own dumps (lines " #N 0xADDRESS", which the tool
- * symbolizes). The domain's memory is read through its own page tables, frame by frame; whatever it has
- * written there, a frame that is not its own is not mapped.
+ * What is noted of a domain that crashed: the hypervisor's reason, each vCPU's registers, the words at its
+ * stack pointer and a backtrace, as text in the form of the hypervisor's own dumps (lines " #N 0xADDRESS",
+ * which the tool symbolizes). The domain's memory is read through its own page tables, frame by frame;
+ * whatever it has written there, a frame that is not its own is not mapped.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -165,7 +165,9 @@ static bool begin(struct agent *agent, const struct agent_setup *setup)
            watch_add(&agent->watches, &agent->errors, errors[0], EPOLLIN) == 0;
 }
 
-/* Why the machine is no more, unless that was wanted. Clients wait meanwhile: their connections end with us. */
+/*
+ * Why the machine is no more, unless that was wanted. Clients wait meanwhile: their connections end with us.
+ */
 static void note_end(struct agent *agent, const struct agent_setup *setup)
 {
     char control[64], otherwise[64] = "nothing says why";

@@ -16,9 +16,9 @@ struct agent_setup {
     const struct host_place *place;
     const struct host_machine *machine;
     const char *hypervisor_symbols; /* for addresses in end.log; may be NULL */
-    int lock;     /* host_lock */
-    int listener; /* the API's listening socket, without blocking */
-    int starter;  /* a pipe: a byte comes when the host answers; its end without one: the starter gave up */
+    int lock;                       /* host_lock */
+    int listener;                   /* the API's listening socket, without blocking */
+    int starter; /* a pipe: a byte comes when the host answers; its end without one: the starter gave up */
 };
 
 /*

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a host came to its end: its agent reads what the hypervisor and the control domain say, and leaves
- * end.log in the host's directory when they did not end in order. Its first line is the reason, for one line of
- * a message; what follows are the lines that go with it, addresses with their names.
+ * end.log in the host's directory when they did not end in order. Its first line is the reason, for one
+ * line of a message; what follows are the lines that go with it, addresses with their names.
  *
- * What is a reason: a fault of the hypervisor's own, a crash of the control domain that the hypervisor saw, one
- * that the control domain saw itself ("coracle: ..." and a backtrace before it shuts down as crashed), another
- * exit status than 0, the end of QEMU alone.
+ * What is a reason: a fault of the hypervisor's own, a crash of the control domain that the hypervisor saw,
+ * one that the control domain saw itself ("coracle: ..." and a backtrace before it shuts down as crashed),
+ * another exit status than 0, the end of QEMU alone.
  */
 #ifndef TOOLSTACK_LIB_HOST_END_H
 #define TOOLSTACK_LIB_HOST_END_H
@@ -37,8 +37,8 @@ struct host_end {
 void host_end_read(struct host_end *end, const char *bytes, size_t length);
 
 /*
- * At the end of the machine: writes end.log, unless the host ended in order. otherwise: the reason where no line
- * gave one. Says the reason on stderr, too. Frees the lines.
+ * At the end of the machine: writes end.log, unless the host ended in order. otherwise: the reason where no
+ * line gave one. Says the reason on stderr, too. Frees the lines.
  */
 void host_end_write(struct host_end *end, const struct host_place *place, const struct symbol_files *symbols,
                     const char *otherwise);

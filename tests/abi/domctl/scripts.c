@@ -348,8 +348,8 @@ _Static_assert(MAP_BATCH *(MAP_BATCHES - 1) < HANDLES - 1 && HANDLES < MAP_BATCH
 _Static_assert(MAP_BATCH * sizeof(struct gnttab_map_grant_ref) <= SCRATCH_SIZE, "a batch fits");
 
 /*
- * More mappings of our grants than it has handles for. It ends with all of them. grants: our table; entries from
- * GRANT_REF on are used.
+ * More mappings of our grants than it has handles for. It ends with all of them. grants: our table; entries
+ * from GRANT_REF on are used.
  */
 void maptrack(volatile grant_entry_v1_t *grants)
 {

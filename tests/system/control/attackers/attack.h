@@ -31,7 +31,9 @@ unsigned below(struct attacker *a, unsigned n);
 /* The library's vCPUs all run body, for ever, and the caller too. */
 void on_all_vcpus(void (*body)(struct attacker *a)) __attribute__((noreturn));
 
-/* grants.c: the largest grant table that can be had, and pages to grant. Its entries, 0 (and said so): none. */
+/*
+ * grants.c: the largest grant table that can be had, and pages to grant. Its entries, 0 (and said so): none.
+ */
 #define GRANT_FIRST 8u /* those before it are the console's and the store's */
 unsigned grant_table(void);
 /* One of the pages, writable, to a domain. */
