@@ -57,6 +57,8 @@ static void on_status(struct netif *netif)
         device->configuring = false;
         configuring--;
     }
+    if (device->addressed && !ip4_addr_isany(netif_ip4_addr(netif)))
+        device->addressed(device);
     announce();
 }
 

@@ -35,6 +35,7 @@ struct net_device {
      * when there is. Core lock held; must not block.
      */
     bool (*transmit)(struct net_device *device, struct pbuf *frame);
+    void (*addressed)(struct net_device *device); /* it has an IPv4 address now; core lock; NULL: no matter */
     /* private */
     struct netif netif;
     bool configuring; /* no address yet, and one is expected */

@@ -17,7 +17,8 @@ uint32_t net_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t 
 /*
  * A segment for pcb has arrived. ERR_OK: go on. ERR_ABRT: the segment is dropped, and pcb may be gone. A
  * new connection's SYN that meets one in TIME_WAIT ends that one (RFC 1122 4.2.2.13); the peer sends it
- * again.
+ * again. A SYN for a listener whose backlog is full ends the oldest half-open connection there: who sends
+ * only SYNs keeps nobody out.
  */
 err_t net_hook_tcp_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 

@@ -137,10 +137,27 @@ uint32_t net_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t 
     return (uint32_t)(cor_monotonic_ns() / 4000 + sip_hash(words, 5));
 }
 
+/* Of a listener whose backlog is full of connections that were begun and not finished, forgets the oldest. */
+static void make_room(const struct tcp_pcb_listen *listener)
+{
+    struct tcp_pcb *oldest = NULL;
+
+    if (listener->accepts_pending < listener->backlog)
+        return;
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        if (pcb->state == SYN_RCVD && pcb->listener == listener)
+            oldest = pcb; /* new ones come first */
+    }
+    if (oldest)
+        tcp_abandon(oldest, 0);
+}
+
 err_t net_hook_tcp_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header)
 {
     u8_t flags = TCPH_FLAGS(header);
 
+    if (pcb->state == LISTEN && (flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
+        make_room((const struct tcp_pcb_listen *)pcb);
     if (pcb->state != TIME_WAIT || (flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN ||
         !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt))
         return ERR_OK;

@@ -112,6 +112,14 @@ class Place:
             file.write(data if isinstance(data, bytes) else data.encode())
         return path
 
+    def wait_until(self, condition, what, seconds=60):
+        """Asks again and again, for what no verb waits for."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Failure('never: ' + what)
+            time.sleep(0.05)
+
 
 class LocalHost(Place):
     """A running host, named `default` so that no verb has to name it."""
@@ -179,6 +187,13 @@ class LocalHost(Place):
     def connect(self, timeout=60):
         return UnixConnection(self.inside('api.sock'), timeout)
 
+    def socket(self):
+        """A connection to the API."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(60)
+        connection.connect(self.inside('api.sock'))
+        return connection
+
     def request(self, method, path, body=None, headers=None, token=None):
         """A request of the API: its status, its body as JSON where it is that, and its content type."""
         connection = self.connect()
@@ -195,16 +210,29 @@ class LocalHost(Place):
         kind = (answer.getheader('Content-Type') or '').split(';')[0]
         return answer.status, json.loads(data) if data and kind == 'application/json' else data, kind
 
-    def wait_until(self, condition, what, seconds=60):
-        """Asks again and again, for what no verb waits for."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise Failure('never: ' + what)
-            time.sleep(0.05)
-
     def agent(self):
         return json.loads(self.run('host', 'status', '--json').out)['pid']
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+class TcpHost(LocalHost):
+    """The same, asked over TCP."""
+
+    def __init__(self, context):
+        self.port = free_port()
+        self.address = 'tcp:127.0.0.1:%d' % self.port
+        super().__init__(context, '--memory', '192M', '--listen', str(self.port))
+
+    def connect(self, timeout=60):
+        return http.client.HTTPConnection('127.0.0.1', self.port, timeout=timeout)
+
+    def socket(self):
+        return socket.create_connection(('127.0.0.1', self.port), 60)
 
 
 def children(pid):

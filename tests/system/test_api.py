@@ -3,76 +3,15 @@
 
 Each test boots a host whose second serial line is a socket, and plays the tool's end of the link on it.
 """
-import io
 import json
 import os
-import socket
 import subprocess
-import tarfile
 import time
 
+from runner.bare_host import LINES, TOKEN, Host, expect, still_answers
 from runner.core import Failure, Test
 from runner.link import Link, LinkError, parse_answer
-from runner.machine import HYPERVISOR_FAULT, hypervisor_file, quote
-from runner.tool import product
-
-TOKEN = '0123456789abcdef0123456789abcdef'
-
-
-def boot_archive(path, images):
-    with tarfile.open(path, 'w', format=tarfile.USTAR_FORMAT) as archive:
-        def add(name, data):
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(data), 0o600
-            archive.addfile(info, io.BytesIO(data))
-        add('boot/token', TOKEN.encode() + b'\n')
-        for name, file in images.items():
-            with open(file, 'rb') as image:
-                add('boot/images/' + name, image.read())
-
-
-LINES = {'serial': ['-serial', 'chardev:line'],
-         'virtio': ['-device', 'virtio-serial-pci', '-device', 'virtconsole,chardev=line']}
-
-
-class Host:
-    """A machine with a control domain, and its line."""
-
-    def __init__(self, context, name, line, images=None):
-        work = os.path.join(context.build, 'tests/system/api')
-        os.makedirs(work, exist_ok=True)
-        archive = os.path.join(work, name.replace('/', '_') + '.tar')
-        images = images or {'hello': 'samples/hello/hello.elf', 'echo': 'tests/system/api_guests/echo.elf'}
-        boot_archive(archive, {image: product(context, file) for image, file in images.items()})
-        self.line, far = socket.socketpair()
-        self.log_path = archive[:-4] + '.log'
-        modules = ','.join((quote(product(context, 'control/control.elf')), quote(archive)))
-        with open(self.log_path, 'wb') as log:
-            self.process = subprocess.Popen(
-                ['qemu-system-x86_64', '-nodefaults', '-machine', 'pc', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '256',
-                 '-display', 'none', '-no-reboot', '-serial', 'stdio', '-chardev', 'socket,id=line,fd=%d' % far.fileno(),
-                 *LINES[line], '-kernel', hypervisor_file(context, 'coracle'),
-                 '-append', 'com1=115200,8n1 console=com1 dom0_mem=32M loglvl=all', '-initrd', modules],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=[far.fileno()])
-        far.close()
-
-    def log(self):
-        with open(self.log_path, encoding='utf-8', errors='replace') as log:
-            return log.read()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.line.close()
-        self.process.kill()
-        self.process.wait()
-
-
-def expect(condition, what, found):
-    if not condition:
-        raise Failure(what, repr(found)[:2000])
-
+from runner.machine import HYPERVISOR_FAULT
 
 def api_test(name, function, line):
     def run(context):
@@ -85,11 +24,6 @@ def api_test(name, function, line):
                 raise Failure('the hypervisor itself is at fault', host.log())
             return host.log()
     return Test('system/api/%s/%s' % (line, name), run)
-
-
-def still_answers(link):
-    status, _, body = link.request('GET', '/v1/host', TOKEN)
-    expect(status == 200, 'the host answers others', (status, body))
 
 
 def create(link, name, **config):

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from runner.core import Failure, Test
-from runner.host import Place, program
+from runner.host import Place, free_port, program
 from runner.machine import HYPERVISOR_FAULT
 
 FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
@@ -15,12 +15,12 @@ FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
 class Machine:
     """QEMU with a medium; `line` is the device of its second serial line."""
 
-    def __init__(self, medium, firmware, log):
+    def __init__(self, medium, firmware, log, port):
         self.log_path = log
         with open(log, 'wb') as file:
             self.process = subprocess.Popen(
                 ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '512', '-display', 'none', '-monitor',
-                 'none', '-nic', 'none', '-no-reboot', '-serial', 'file:' + log + '.com1', '-chardev', 'pty,id=line',
+                 'none', '-nic', 'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:%d-:7420' % port, '-no-reboot', '-serial', 'file:' + log + '.com1', '-chardev', 'pty,id=line',
                  '-serial', 'chardev:line', '-drive', 'format=raw,file=' + medium] + FIRMWARE[firmware],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file)
         first = self.process.stdout.readline().decode()
@@ -60,10 +60,15 @@ def packed(firmware):
 
             cfg = place.file('a.cfg', 'name="first"\nkernel="%s"\nmemory=8\nextra="-- x"\n' % program(context))
             medium, token = os.path.join(place.path, 'disk.img'), os.path.join(place.path, 'key')
-            ok('pack', '-o', medium, '--token-file', token, '--autostart', cfg, program(context))
+            told = place.run('pack', '-o', medium, '--token-file', token, '--listen', 'dhcp', '--autostart', cfg,
+                             program(context))
+            for part in ('--host serial:/dev/DEVICE', '--host tcp:ADDRESS:7420', 'the token is in ' + token):
+                if told.status != 0 or part not in told.err:
+                    raise Failure('pack does not say "%s"' % part, told.text())
+            port = free_port()
             if os.stat(token).st_mode & 0o077:
                 raise Failure('others may read the token')
-            with Machine(medium, firmware, os.path.join(place.path, 'log')) as machine:
+            with Machine(medium, firmware, os.path.join(place.path, 'log'), port) as machine:
                 there = ['--host', 'serial:' + machine.line, '--token-file', token]
                 listed = ok('list', *there)
                 for name in ('first', 'host-program'):
@@ -74,6 +79,11 @@ def packed(firmware):
                 if '[x]\nready' not in ok('logs', 'first', *there).replace('\r', ''):
                     raise Failure('the domain did not get its arguments')
                 ok('destroy', 'host-program', *there)
+                place.wait_until(lambda: 'the API is at tcp:10.0.2.15:7420' in machine.console(),
+                                 'the control domain has an address by DHCP')
+                over_tcp = ok('list', '--host', 'tcp:127.0.0.1:%d' % port, '--token-file', token)
+                if re.search('^host-program ', over_tcp, re.M):
+                    raise Failure('over the network it is another host', over_tcp)
                 refused = place.run('list', '--host', 'serial:' + machine.line, env={'CORACLE_TOKEN': 'f' * 64})
                 if refused.status != 1 or 'token' not in refused.err:
                     raise Failure('a wrong token is good', refused.text())
@@ -103,6 +113,13 @@ def tokens(context):
         bad = place.run('pack', '-o', medium, '--autostart', '--token-file', token)
         if bad.status != 1 or 'expected a token' not in bad.err:
             raise Failure('a bad token is taken', bad.text())
+        for wrong, says in ((['--listen', '10.0.0.1'], 'ADDRESS/PREFIX'), (['--listen', '10.0.0.1/33'], 'ADDRESS/PREFIX'),
+                            (['--listen', '10.0.0/8'], 'ADDRESS/PREFIX'), (['--gateway', '10.0.0.1'], 'belong to --listen'),
+                            (['--listen', 'dhcp', '--port', '0'], '1 to 65535'),
+                            (['--listen', 'dhcp', '--gateway', '10.0.0.1'], 'DHCP brings its own')):
+            refused = place.run('pack', '-o', medium, '--autostart', *wrong)
+            if refused.status != 2 or says not in refused.err:
+                raise Failure('pack %s' % ' '.join(wrong), refused.text())
         missing = place.run('pack', '-o', medium, '--autostart', '/nonexistent.cfg')
         if missing.status != 1 or '/nonexistent.cfg' not in missing.err:
             raise Failure('a missing configuration is taken', missing.text())

@@ -10,7 +10,7 @@ import time
 import urllib.request
 
 from runner.core import Failure, Test
-from runner.host import LocalHost
+from runner.host import LocalHost, free_port
 from runner.load import hold, load
 from runner.machine import HYPERVISOR_FAULT
 from runner.tool import coracle, product
@@ -20,12 +20,6 @@ ECHO = 'samples/echo/echo.elf'
 SITE = 'tests/system/httpd/site'
 PATIENCE = 120
 LOAD_PATIENCE = 400  # against hanging; a machine with others at work takes minutes for what takes seconds alone
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(type=kind) as one:
-        one.bind(('127.0.0.1', 0))
-        return one.getsockname()[1]
 
 
 class Server:

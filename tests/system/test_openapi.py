@@ -4,10 +4,9 @@ and a body that the description gives, and what it does not give is 404 or 405."
 import json
 import os
 import re
-import socket
 
 from runner.core import Failure, Test
-from runner.host import LocalHost, program
+from runner.host import LocalHost, TcpHost, program
 from runner.tool import run
 
 METHODS = ('GET', 'PUT', 'POST', 'DELETE', 'PATCH')
@@ -97,9 +96,7 @@ class Asker:
 
 def attach(host, name, upgrade=True):
     """The status line of a request for a console, and the connection."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(60)
-    connection.connect(host.inside('api.sock'))
+    connection = host.socket()
     connection.sendall(('GET /v1/domains/%s/console HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s\r\n' % (
         name, host.token(), 'Connection: Upgrade\r\nUpgrade: coracle-console\r\n' if upgrade else '')).encode())
     head = b''
@@ -111,14 +108,14 @@ def attach(host, name, upgrade=True):
     return int(head.split()[1]), connection
 
 
-def every_operation(context):
+def every_operation(context, kind=LocalHost):
     small = os.path.join(context.build, 'tests/system/openapi.elf')
     stripped = run(['strip', '-o', small, program(context)])
     if stripped.status != 0:
         raise Failure('strip failed', stripped.text())
     with open(small, 'rb') as file:
         image = file.read()
-    with LocalHost(context) as host:
+    with kind(context) as host:
         asker = Asker(context, host)
         ask = asker.ask
         ask('getHost', 200)
@@ -205,9 +202,7 @@ def nothing_else(context):
 
 def raw(host, data, wait=True):
     """Sends bytes to the API as they are; what comes until the end."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(60)
-    connection.connect(host.inside('api.sock'))
+    connection = host.socket()
     answer = b''
     try:
         connection.sendall(data)
@@ -224,9 +219,9 @@ def raw(host, data, wait=True):
     return answer
 
 
-def bad_clients(context):
-    """Through the agent's socket: whatever clients do, others are answered."""
-    with LocalHost(context) as host:
+def bad_clients(context, kind=LocalHost):
+    """Whatever clients do, others are answered."""
+    with kind(context) as host:
         token = 'Connection: close\r\nAuthorization: Bearer %s\r\n' % host.token()
         for data, status in ((b'\0' * 100, 400), (b'GET\r\n\r\n', 400), (b'GET /v1/host HTTP/1.1\r\nbad header\r\n\r\n', 400),
                              (b'GET /v1/host HTTP/1.1\r\n\r\n', 401), (b'GET /' + b'x' * 20000, 431),
@@ -239,9 +234,8 @@ def bad_clients(context):
                 raise Failure('%r...: expected status %d' % (data[:60], status), repr(answer[:200]))
         # Clients that say half of something, and stay, and clients that are gone before they are answered.
         slow = []
-        for number in range(100):
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(host.inside('api.sock'))
+        for number in range(10 if kind is TcpHost else 100):  # QEMU takes one at a time of the former
+            connection = host.socket()
             connection.sendall(b'GET /v1/host HTTP/1.1\r\nX: ' + b'y' * number)
             slow.append(connection)
             raw(host, ('GET /v1/domains HTTP/1.1\r\n%s\r\n' % token).encode(), wait=False)
@@ -251,6 +245,14 @@ def bad_clients(context):
         host.ok('info')
 
 
+def over_tcp(context):
+    every_operation(context, TcpHost)
+
+
+def bad_clients_over_tcp(context):
+    bad_clients(context, TcpHost)
+
+
 def collect(_context):
     return [Test('system/openapi/' + function.__name__.replace('_', '-'), function)
-            for function in (every_operation, nothing_else, bad_clients)]
+            for function in (every_operation, over_tcp, nothing_else, bad_clients, bad_clients_over_tcp)]

@@ -129,7 +129,9 @@ static void files_are_private_and_cleaned(void **state)
 
 static void addresses(void **state)
 {
-    static const char *const bad[] = {"", "unix:", "serial:", "tcp:a:1", "http://a", "a/b", "ssh:a"};
+    static const char *const bad[] = {"",        "unix:",       "serial:",     "tcp:",     "tcp::1",
+                                      "tcp:a:0", "tcp:a:65536", "tcp:fe80::1", "tcp:[::1", "tcp:[::1]7",
+                                      "tcp:a/b", "http://a",    "a/b",         "ssh:a"};
     struct address address;
 
     (void)state;
@@ -144,7 +146,18 @@ static void addresses(void **state)
     assert_null(parse_address("serial:/dev/ttyS0", &address));
     assert_true(address.kind == ADDRESS_SERIAL);
     assert_string_equal(address.value, "/dev/ttyS0");
-    assert_non_null(strstr(parse_address("tcp:a:1", &address), "not reached over networks yet"));
+    assert_null(parse_address("tcp:host.lan", &address));
+    assert_true(address.kind == ADDRESS_TCP);
+    assert_string_equal(address.host, "host.lan");
+    assert_int_equal(address.port, API_PORT);
+    assert_null(parse_address("tcp:192.0.2.7:80", &address));
+    assert_string_equal(address.host, "192.0.2.7");
+    assert_int_equal(address.port, 80);
+    assert_null(parse_address("tcp:[2001:db8::7]:65535", &address));
+    assert_string_equal(address.host, "2001:db8::7");
+    assert_int_equal(address.port, 65535);
+    assert_null(parse_address("tcp:[::1]", &address));
+    assert_string_equal(address.host, "::1");
 }
 
 /* ---- tables ---- */

@@ -133,6 +133,28 @@ static void network_release(struct network *network)
     }
 }
 
+struct netdev *netback_join(const char *bridge, struct bridge_port_options *options,
+                            struct bridge_port **port, int *error)
+{
+    struct network *network = network_hold(bridge);
+    struct netdev *card = network && network->uplink ? card_of(bridge) : NULL;
+
+    *error = network ? -ENODEV : -ENOMEM;
+    if (card) {
+        options->has_mac = true;
+        memcpy(options->mac, card->mac, sizeof(options->mac));
+        *port = bridge_add(network->bridge, options, error);
+        if (*port) {
+            *error = 0;
+            return card;
+        }
+    }
+    if (network) {
+        network_release(network);
+    }
+    return NULL;
+}
+
 /* ------------------------------------------------------------------ interfaces */
 
 static struct vif *find(uint16_t domid, unsigned devid)

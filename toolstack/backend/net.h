@@ -36,6 +36,16 @@ int netback_add(uint16_t domid, const char *text, struct domain_error *error);
  */
 int netback_remove(uint16_t domid, unsigned devid, struct domain_error *error);
 
+/*
+ * Joins a port of the control domain's own to a bridge, with the address of the bridge's card, which
+ * options->mac gets. The card, or NULL with *error: -ENODEV: the bridge has none, or bridge_add()'s. It
+ * stays.
+ */
+struct bridge_port_options;
+struct bridge_port;
+struct netdev *netback_join(const char *bridge, struct bridge_port_options *options,
+                            struct bridge_port **port, int *error);
+
 struct netback_counters {
     uint64_t tx_frames, tx_bytes, tx_errors; /* from the guest */
     uint64_t rx_frames, rx_bytes, rx_errors; /* to the guest */

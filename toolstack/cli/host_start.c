@@ -8,6 +8,7 @@
 #include "toolstack/cli/autostart.h"
 #include "toolstack/cli/host.h"
 #include "toolstack/cli/verb.h"
+#include "toolstack/lib/address.h"
 #include "toolstack/lib/agent.h"
 #include "toolstack/lib/blob.h"
 #include "toolstack/lib/connector.h"
@@ -28,6 +29,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define TEXT_OF_IT(number) #number
+#define TEXT_OF(number)    TEXT_OF_IT(number)
+
 #define DEFAULT_CPU     "qemu64"
 #define DEFAULT_MACHINE (512 * MIB)
 #define CPUS_MAX        255
@@ -37,12 +41,17 @@ struct start_request {
     const char *name, *cpu, *options;
     uint64_t memory;
     unsigned cpus, timeout;
+    bool listens; /* the control domain does, on the network */
     struct network_request network;
     char **files; /* configurations and images of domains to start */
     unsigned nr_files;
 };
 
-enum start_key { KEY_NAME = 256, KEY_CPUS, KEY_CPU, KEY_APPEND, KEY_TIMEOUT };
+/* Where the control domain is on the network that QEMU makes: below the addresses that its DHCP gives. */
+#define CONTROL_IP      "10.0.2.5"
+#define CONTROL_NETWORK "ip=" CONTROL_IP "/24 gateway=10.0.2.2 api="
+
+enum start_key { KEY_NAME = 256, KEY_CPUS, KEY_CPU, KEY_APPEND, KEY_TIMEOUT, KEY_LISTEN };
 
 static const struct argp_option options[] = {
     {"name", KEY_NAME, "NAME", 0, "the host's name (default: " DEFAULT_HOST ")", 1},
@@ -50,6 +59,8 @@ static const struct argp_option options[] = {
     {"memory", 'm', "SIZE", 0, "memory of the machine, such as 2G (default: 512M)", 1},
     {"cpu", KEY_CPU, "MODEL", 0, "QEMU's processor model (default: " DEFAULT_CPU ")", 1},
     {"append", KEY_APPEND, "OPTIONS", 0, "more options for the hypervisor", 1},
+    {"listen", KEY_LISTEN, "[ADDRESS:]PORT", 0,
+     "the API over TCP too, unencrypted, at PORT of this machine (127.0.0.1): --host tcp:ADDRESS:PORT", 1},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0,
      "give up when the host does not answer in that time (default: 120)", 1},
     {0},
@@ -63,6 +74,23 @@ static unsigned parse_number(struct argp_state *state, const char *option, const
     if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
         argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
     return (unsigned)number;
+}
+
+/* One more port of this machine, which leads to the control domain. */
+static void add_listen(struct argp_state *state, struct start_request *request, const char *argument)
+{
+    struct network_request *network = &request->network;
+    struct text text = {0};
+    bool good;
+
+    text_format(&text, "%s:%d", argument, API_PORT);
+    good = network->nr_forwards < FORWARDS_MAX &&
+           forward_parse(text.text, &network->forwards[network->nr_forwards]);
+    free(text.text);
+    if (!good)
+        argp_error(state, "--listen %s: expected [ADDRESS:]PORT, such as %d", argument, API_PORT);
+    network->forwards[network->nr_forwards++].to = CONTROL_IP;
+    request->listens = true;
 }
 
 static error_t parse_start(int key, char *argument, struct argp_state *state)
@@ -90,6 +118,9 @@ static error_t parse_start(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_APPEND:
         request->options = argument;
+        return 0;
+    case KEY_LISTEN:
+        add_listen(state, request, argument);
         return 0;
     case KEY_TIMEOUT:
         request->timeout = parse_number(state, "timeout", argument, 86400);
@@ -234,6 +265,7 @@ static int start_locked(const struct start_request *request, const struct host_p
         .cpus = request->cpus,
         .memory = request->memory,
         .options = request->options,
+        .settings = request->listens ? CONTROL_NETWORK TEXT_OF(API_PORT) : "",
         .network = &request->network,
         .disks = &disks,
         .hypervisor_fd = -1,

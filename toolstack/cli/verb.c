@@ -8,7 +8,9 @@ enum host_key { KEY_HOST = 512, KEY_TOKEN_FILE, KEY_JSON };
 
 static const struct argp_option host_options[] = {
     {"host", KEY_HOST, "ADDRESS", 0,
-     "NAME of a local host (default: " DEFAULT_HOST "), unix:/PATH of its socket, or serial:/dev/DEVICE", 8},
+     "NAME of a local host (default: " DEFAULT_HOST "), unix:/PATH of its socket, serial:/dev/DEVICE, or "
+     "tcp:ADDRESS[:PORT]",
+     8},
     {"token-file", KEY_TOKEN_FILE, "FILE", 0,
      "the host's token (default: a local host's own, or $CORACLE_TOKEN)", 8},
     {0},

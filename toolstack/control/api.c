@@ -207,6 +207,7 @@ static size_t begin(struct http_request *request)
         http_reply_error(request, 401, "expected the host's token: Authorization: Bearer TOKEN");
         return 0;
     }
+    http_request_stream(request)->is_trusted = true;
     operation = find(request, name, &known);
     if (!operation) {
         http_reply_error(request, known ? 405 : 404,

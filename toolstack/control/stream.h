@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection of bytes, whatever carries it (a channel of the link; TCP later): who provides it fills
+ * A connection of bytes, whatever carries it (a channel of the link, TCP): who provides it fills
  * `ops`, who uses it `handler`. Everything runs on the event loop's thread; a handler may call any operation.
  */
 #ifndef TOOLSTACK_CONTROL_STREAM_H
 #define TOOLSTACK_CONTROL_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct stream;
@@ -31,7 +32,8 @@ struct stream_handler {
 struct stream {
     const struct stream_ops *ops;
     const struct stream_handler *handler;
-    void *user; /* the handler's */
+    void *user;      /* the handler's */
+    bool is_trusted; /* set by the handler: the other end has shown the token */
 };
 
 #endif

@@ -95,6 +95,8 @@ static int find_host(struct client *client)
         client->has_line = serial_open(&client->line, client->address.value) == 0;
         client->socket = client->line.socket;
         return client->has_line ? 0 : -1;
+    case ADDRESS_TCP:
+        return 0;
     case ADDRESS_LOCAL:
         break;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host's API for the tool's verbs (toolstack/control/openapi.json): requests and answers over a local
- * socket, or over a serial line, whose multiplexer then runs on a thread of this process. Not for several
+ * socket, TCP, or a serial line, whose multiplexer then runs on a thread of this process. Not for several
  * threads at once.
  */
 #ifndef TOOLSTACK_LIB_CLIENT_H

@@ -21,6 +21,7 @@ struct client {
     bool has_line;
     char *token;
     CURL *curl;
+    char error[CURL_ERROR_SIZE]; /* what it says of the last request */
     struct curl_slist *headers[NR_HEADERS];
     unsigned timeout;         /* seconds of silence, 0: none */
     bool said;                /* why there was no connection */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define URL_BASE "http://coracle"
+#define CONNECT_SECONDS 30L /* a host on a network that does not answer at all */
 
 static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
 {
@@ -20,11 +20,24 @@ static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
     return size * count;
 }
 
+/* http:// and who is asked; over a local socket any name will do. */
+static void add_base(const struct client *client, struct text *url)
+{
+    const struct address *address = &client->address;
+    bool six = strchr(address->host, ':') != NULL;
+
+    if (address->kind == ADDRESS_TCP)
+        text_format(url, "http://%s%s%s:%u", six ? "[" : "", address->host, six ? "]" : "", address->port);
+    else
+        text_add(url, "http://coracle");
+}
+
 void client_set_up(struct client *client, const char *method, const char *path, struct text *url)
 {
     CURL *curl = client->curl;
 
-    text_format(url, URL_BASE "%s", path);
+    add_base(client, url);
+    text_add(url, path);
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url->text);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -32,9 +45,12 @@ void client_set_up(struct client *client, const char *method, const char *path, 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers[HEADERS_PLAIN]);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl,
-                     client->socket.is_abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
-                     client->socket.name);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (client->address.kind != ADDRESS_TCP)
+        curl_easy_setopt(curl,
+                         client->socket.is_abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
+                         client->socket.name);
     if (client->timeout != 0) {
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->timeout);
@@ -45,6 +61,8 @@ int client_perform(struct client *client, long *status)
 {
     CURLcode code;
 
+    client->error[0] = '\0';
+    curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, client->error);
     code = curl_easy_perform(client->curl);
     if (code == CURLE_OK) {
         curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, status);
@@ -53,8 +71,12 @@ int client_perform(struct client *client, long *status)
     *status = 0;
     if (client->quiet != NULL && *client->quiet)
         return -1;
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        report("the host %s has not answered for %u s", client->name, client->timeout);
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
+        report("cannot connect to the host %s: %s", client->name,
+               client->error[0] != '\0' ? client->error : curl_easy_strerror(code));
+    else if (code == CURLE_OPERATION_TIMEDOUT)
+        report("the host %s has not answered for %u s", client->name,
+               client->timeout != 0 ? client->timeout : (unsigned)CONNECT_SECONDS);
     else
         report("the host %s did not answer: %s", client->name, curl_easy_strerror(code));
     if (code != CURLE_OPERATION_TIMEDOUT)
@@ -101,11 +123,11 @@ int answer_check(const struct client *client, const struct answer *answer)
     if (answer->status == 0)
         return -1;
     reason = json_text(answer->json, "error", NULL);
-    if (reason != NULL)
-        report("%s", reason);
-    else if (answer->status == 401)
+    if (answer->status == 401)
         report("the host %s does not know this token; give its own with --token-file or CORACLE_TOKEN",
                client->name);
+    else if (reason != NULL)
+        report("%s", reason);
     else
         report("the host %s refused with HTTP status %ld and no reason", client->name, answer->status);
     return -1;

@@ -168,10 +168,13 @@ static bool read_answer(const struct client *client, int fd, struct text *first)
 
 int client_attach(struct client *client, const char *path, struct text *first)
 {
-    int fd = socket_connect(&client->socket);
+    const char *problem = NULL;
+    int fd = client->address.kind == ADDRESS_TCP ? tcp_connect(&client->address, &problem)
+                                                 : socket_connect(&client->socket);
 
     if (fd < 0) {
-        report("cannot connect to the host %s: %s", client->name, strerror(errno));
+        report("cannot connect to the host %s: %s", client->name,
+               problem != NULL ? problem : strerror(errno));
         return -1;
     }
     if (ask(client, fd, path) && read_answer(client, fd, first))

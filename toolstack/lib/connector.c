@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +47,46 @@ int socket_connect(const struct socket_name *name)
     close(fd);
     errno = error;
     return -1;
+}
+
+/* One of the host's addresses. -1 with errno. */
+static int connect_to(const struct addrinfo *place)
+{
+    int fd = socket(place->ai_family, place->ai_socktype | SOCK_CLOEXEC, 0), one = 1, error;
+
+    if (fd < 0)
+        return -1;
+    if (connect(fd, place->ai_addr, place->ai_addrlen) == 0) {
+        /* Keys go at once, and a host that has vanished is noticed. */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+        return fd;
+    }
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int tcp_connect(const struct address *address, const char **problem)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *places = NULL;
+    char port[6];
+    int fd = -1, error;
+
+    snprintf(port, sizeof(port), "%u", address->port);
+    error = getaddrinfo(address->host, port, &hints, &places);
+    if (error != 0) {
+        *problem = error == EAI_SYSTEM ? NULL : gai_strerror(error);
+        return -1;
+    }
+    for (const struct addrinfo *place = places; place != NULL && fd < 0; place = place->ai_next)
+        fd = connect_to(place);
+    error = errno;
+    freeaddrinfo(places);
+    errno = error;
+    return fd;
 }
 
 /* A listening socket under a name that the kernel chooses. -1 with a message. */

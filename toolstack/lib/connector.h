@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections to a host by its address: its socket, or its serial line. */
+/* Connections to a host by its address: its socket, its serial line, a network. */
 #ifndef TOOLSTACK_LIB_CONNECTOR_H
 #define TOOLSTACK_LIB_CONNECTOR_H
 
@@ -38,6 +38,8 @@ void serial_close(struct serial_line *line);
 
 /* A connection; -1 with errno. */
 int socket_connect(const struct socket_name *name);
+/* The same over a network; *problem may say more than errno. */
+int tcp_connect(const struct address *address, const char **problem);
 /* A socket at path that listens without blocking, for this user alone; -1 with a message. */
 int socket_listen(const char *path);
 

@@ -61,7 +61,10 @@ int forward_check(const struct forward *forward)
         close(fd);
     if (error == 0)
         return 0;
-    if (error == EADDRINUSE)
+    if (error == EADDRINUSE && forward->to != NULL)
+        report("port %u of %s (TCP) is in use by another program; end that, or give --listen another port",
+               forward->host, forward->address);
+    else if (error == EADDRINUSE)
         report("port %u of %s (%s) is in use by another program; end that, or give -p another port such as "
                "-p %u:%u",
                forward->host, forward->address, forward->udp ? "UDP" : "TCP",
@@ -82,8 +85,8 @@ void forward_add(struct qemu_args *arguments, const struct network_request *netw
     for (unsigned i = 0; i < network->nr_forwards; i++) {
         const struct forward *forward = &network->forwards[i];
 
-        text_format(&netdev, ",hostfwd=%s:%s:%u-:%u", forward->udp ? "udp" : "tcp", forward->address,
-                    forward->host, forward->guest);
+        text_format(&netdev, ",hostfwd=%s:%s:%u-%s:%u", forward->udp ? "udp" : "tcp", forward->address,
+                    forward->host, forward->to != NULL ? forward->to : "", forward->guest);
     }
     text_format(&device, "%s,netdev=net", network->model);
     qemu_add(arguments, "-netdev");

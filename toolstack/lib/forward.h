@@ -15,6 +15,7 @@ struct forward {
     char address[INET_ADDRSTRLEN]; /* of this host */
     uint16_t host, guest;          /* ports */
     bool udp;
+    const char *to; /* the guest's address; NULL: that of the first guest that asks QEMU for one */
 };
 
 struct network_request {

@@ -86,8 +86,8 @@ static void add_boot(struct qemu_args *arguments, const struct host_machine *mac
                 machine->options[0] != '\0' ? " " : "", machine->options);
     qemu_add(arguments, "-append");
     qemu_add_text(arguments, options);
-    text_format(&modules, "/proc/self/fd/%d name=control stdin=none --,/proc/self/fd/%d", machine->control_fd,
-                machine->archive_fd);
+    text_format(&modules, "/proc/self/fd/%d name=control stdin=none %s --,/proc/self/fd/%d",
+                machine->control_fd, machine->settings != NULL ? machine->settings : "", machine->archive_fd);
     qemu_add(arguments, "-initrd");
     qemu_add_text(arguments, modules);
 }

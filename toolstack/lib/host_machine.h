@@ -19,6 +19,7 @@ struct host_machine {
     unsigned cpus;
     uint64_t memory;                       /* of the machine, bytes */
     const char *options;                   /* more options for the hypervisor; may be empty */
+    const char *settings;                  /* of the control domain; may be empty, or NULL */
     const struct network_request *network; /* NULL: no card */
     const struct disk_images *disks;       /* NULL: none */
     int hypervisor_fd, control_fd, archive_fd;

@@ -104,6 +104,7 @@
 #define TCP_OVERSIZE               512
 #define TCP_QUEUE_OOSEQ            1
 #define TCP_OOSEQ_MAX_BYTES        TCP_WND
+#define TCP_OOSEQ_MAX_PBUFS        256 /* a full window has 180 */
 #define LWIP_TCP_SACK_OUT          1
 #define LWIP_TCP_TIMESTAMPS        1
 #define LWIP_TCP_KEEPALIVE         1
