@@ -149,6 +149,15 @@ static int enter_device(struct inode *dev, size_t i)
     return fs_mknod(dev, devices[i].name, S_IFCHR | devices[i].mode, devices[i].rdev);
 }
 
+static int lookup_dev(struct inode **dev)
+{
+    struct inode *root = fs_root();
+    int err = fs_lookup(root, "dev", 0, dev);
+
+    inode_put(root);
+    return err;
+}
+
 /* The domain's disks, in programs that have them. */
 static void enter_disks(struct inode *dev)
 {
@@ -163,12 +172,28 @@ static void enter_disks(struct inode *dev)
     }
 }
 
+bool devices_look_again(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct inode *dev;
+    char name[16];
+    long number;
+
+    if (!cor_block_list || strncmp(slash ? slash + 1 : path, "xvd", 3) != 0 || lookup_dev(&dev))
+        return false;
+    for (unsigned i = 0; (number = cor_block_list(i, name)) >= 0; i++) {
+        if (name[0])
+            fs_mknod(dev, name, S_IFBLK | 0660, (dev_t)number); /* those that are there stay */
+    }
+    inode_put(dev);
+    return true;
+}
+
 int devices_enter(void)
 {
-    struct inode *root = fs_root(), *dev;
-    int err = fs_lookup(root, "dev", 0, &dev);
+    struct inode *dev;
+    int err = lookup_dev(&dev);
 
-    inode_put(root);
     if (err)
         return err;
     for (size_t i = 0; i < DEVICES && err != -ENOSPC; i++)

@@ -110,6 +110,8 @@ int vfs_open_inode(struct inode *inode, int flags, struct file **file);
 /* device.c: opens the three standard descriptors; makes what is in /dev, locked, negative errno; opens it. */
 void devices_init(void);
 int devices_enter(void);
+/* A path was not found: if it may be that of a disk that came later, enters those. True: look again. Locked. */
+bool devices_look_again(const char *path);
 int device_open(struct inode *inode, int flags, struct file **file);
 
 /* console_file.c: the operations of the console, and its state at the start (settings of the command line).

@@ -179,6 +179,8 @@ static int open_path(int dirfd, const char *path, int flags, mode_t mode)
     if (err)
         return err;
     err = fs_open(start, path, flags, mode & ~vfs_umask, &inode);
+    if (err == -ENOENT && devices_look_again(path))
+        err = fs_open(start, path, flags, mode & ~vfs_umask, &inode);
     vfs_end(start);
     if (!err)
         err = vfs_open_inode(inode, flags & KEPT_FLAGS, &file);

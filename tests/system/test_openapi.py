@@ -86,7 +86,8 @@ class Asker:
 
     def ask(self, identifier, expected, name=None, body=None, headers=None, query=''):
         method, path, _ = self.description.operations[identifier]
-        answer = self.host.request(method, re.sub(r'\{\w+\}', name or '', path) + query, body, headers)
+        names = iter(name if isinstance(name, tuple) else (name or '',) * 2)
+        answer = self.host.request(method, re.sub(r'\{\w+\}', lambda _: next(names), path) + query, body, headers)
         result = self.description.check(identifier, answer)
         if answer[0] != expected:
             raise Failure('%s: expected status %d, found %d' % (identifier, expected, answer[0]), str(result))
@@ -167,10 +168,23 @@ def every_operation(context, kind=LocalHost):
         ask('pauseDomain', 204, 'c')
         ask('shutdownDomain', 202, 'c')
         ask('rebootDomain', 202, 'c')
+        if ask('attachVif', 201, 'c', {'vif': 'bridge=lan'})['devid'] != 0 or not ask('listVifs', 200, 'c')['vifs']:
+            raise Failure('the interface is not the first')
+        for wrong in ({}, {'vif': 1}, {'vif': 'fly=1'}, {'vif': '', 'more': 1}, []):
+            ask('attachVif', 400, 'c', wrong)
+        ask('attachVif', 409, 'c', {'vif': 'bridge=lan,devid=0'})
+        ask('detachVif', 404, ('c', '7'))
+        ask('detachVif', 400, ('c', '0'), query='?force=2')
+        ask('detachVif', 204, ('c', '0'), query='?force=1')
+        for wrong in ({}, {'disk': 1}, {'disk': 'phy:x'}):
+            ask('attachDisk', 400, 'c', wrong)
+        ask('attachDisk', 404, 'c', {'disk': 'phy:none,xvda,w'})
+        ask('listDisks', 200, 'c')
+        ask('detachDisk', 404, ('c', 'xvda'))
         ask('destroyDomain', 204, 'c')
-        for identifier, (_, path, _) in asker.description.operations.items():
+        for identifier, (_, path, operation) in asker.description.operations.items():
             if '{name}' in path and identifier not in ('changeDomain', 'attachConsole'):
-                ask(identifier, 404, 'nobody')
+                ask(identifier, 404, 'nobody', {} if 'requestBody' in operation else None)
         ask('deleteImage', 204, 'hello')
         ask('shutdownHost', 400, body={'mode': 'fly'})
         ask('shutdownHost', 202, body={'mode': 'poweroff', 'timeout_ms': 0})

@@ -267,6 +267,8 @@ static void connect(struct vbd *vbd)
 static void forget(struct vbd *vbd)
 {
     struct vbd **link = &vbds;
+    uint16_t domid = vbd->domid;
+    uint32_t number = vbd->line.number;
 
     while (*link != vbd) {
         link = &(*link)->next;
@@ -279,6 +281,7 @@ static void forget(struct vbd *vbd)
     remove_nodes(vbd);
     blkdev_release(vbd->disk);
     free(vbd);
+    domain_device_gone(domid, DEVICE_DISK, number);
 }
 
 /* The frontend's state may have changed. */
@@ -421,16 +424,38 @@ int blk_attach(uint16_t domid, const char *text, struct domain_error *error)
     return 0;
 }
 
-int blk_detach(uint16_t domid, uint32_t number)
+bool blk_describe(uint16_t domid, uint32_t from, struct blk_info *info)
+{
+    const struct vbd *found = NULL;
+
+    for (const struct vbd *vbd = vbds; vbd; vbd = vbd->next) {
+        if (vbd->domid == domid && vbd->line.number >= from &&
+            (!found || vbd->line.number < found->line.number)) {
+            found = vbd;
+        }
+    }
+    if (!found) {
+        return false;
+    }
+    *info = (struct blk_info){.number = found->line.number,
+                              .target = found->line.target,
+                              .read_only = found->line.read_only,
+                              .sectors = found->disk->sectors,
+                              .state = (int)found->state};
+    memcpy(info->vdev, found->line.vdev, sizeof(info->vdev));
+    return true;
+}
+
+int blk_detach(uint16_t domid, uint32_t number, bool force, struct domain_error *fail)
 {
     struct vbd *vbd = find(domid, number);
     int error = 0;
 
     if (!vbd) {
-        return -ENOENT;
+        return domain_fail(fail, -ENOENT, "domain %u has no such disk", domid);
     }
     vbd->leaving = true;
-    if (!vbd->nr_queues && vbd->state != XenbusStateClosing) {
+    if (force || (!vbd->nr_queues && vbd->state != XenbusStateClosing)) {
         forget(vbd); /* nobody is there to ask */
         return 0;
     }
@@ -457,7 +482,9 @@ static int attach_all(uint16_t domid, const struct domain_config *config, struct
     int failed = 0;
 
     for (size_t i = 0; i < config->nr_disks && !failed; i++) {
-        failed = blk_attach(domid, config->disks[i].text, error ? error : &ignored);
+        const char *text = config->disks[i].text; /* NULL: taken away */
+
+        failed = text ? blk_attach(domid, text, error ? error : &ignored) : 0;
     }
     if (failed) {
         detach_all(domid);

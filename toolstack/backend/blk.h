@@ -12,6 +12,7 @@
 #ifndef TOOLSTACK_BACKEND_BLK_H
 #define TOOLSTACK_BACKEND_BLK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "toolstack/control/domain.h"
 
@@ -21,7 +22,22 @@ void blk_backend_init(void);
 /* Gives a domain that runs one more disk. 0, or a negative errno with *error filled. */
 int blk_attach(uint16_t domid, const char *text, struct domain_error *error);
 
-/* Asks the frontend to let go of a disk, which is gone as soon as it has. -ENOENT. */
-int blk_detach(uint16_t domid, uint32_t number);
+/*
+ * Asks the frontend to let go of a disk, which is gone as soon as it has; with force it is gone at once, and
+ * what the frontend has under way there fails. 0, or -ENOENT with *error filled.
+ */
+int blk_detach(uint16_t domid, uint32_t number, bool force, struct domain_error *error);
+
+struct blk_info {
+    uint32_t number;
+    char vdev[16];
+    const char *target; /* valid until the disk goes */
+    bool read_only;
+    uint64_t sectors; /* of 512 bytes */
+    int state;        /* enum xenbus_state, of the backend */
+};
+
+/* The domain's disk with the smallest number from `from` on; false: there is none. */
+bool blk_describe(uint16_t domid, uint32_t from, struct blk_info *info);
 
 #endif

@@ -229,6 +229,8 @@ static void free_vif(struct vif *vif)
 void vif_destroy(struct vif *vif)
 {
     struct vif **link = &vifs;
+    uint16_t domid = vif->domid;
+    unsigned devid = vif->devid;
 
     vif_forget(vif);
     vif_disconnect(vif);
@@ -237,6 +239,7 @@ void vif_destroy(struct vif *vif)
     }
     *link = vif->next;
     free_vif(vif);
+    domain_device_gone(domid, DEVICE_VIF, devid);
 }
 
 /* number: of its line, and of the interface unless the line says another. */
@@ -302,7 +305,8 @@ static void detach(uint16_t domid)
 static int attach(uint16_t domid, const struct domain_config *config, struct domain_error *error)
 {
     for (size_t i = 0; i < config->nr_vifs; i++) {
-        int failed = create(domid, config->uuid, config->vifs[i].text, (unsigned)i, error);
+        const char *text = config->vifs[i].text; /* NULL: taken away */
+        int failed = text ? create(domid, config->uuid, text, (unsigned)i, error) : 0;
 
         if (failed) {
             detach(domid);
@@ -338,14 +342,37 @@ int netback_add(uint16_t domid, const char *text, struct domain_error *error)
     return failed ? failed : (int)vifs->devid; /* the newest is the first */
 }
 
-int netback_remove(uint16_t domid, unsigned devid, struct domain_error *error)
+bool netback_describe(uint16_t domid, unsigned from, struct netback_info *info)
+{
+    const struct vif *found = NULL;
+
+    for (const struct vif *vif = vifs; vif; vif = vif->next) {
+        if (vif->domid == domid && vif->devid >= from && (!found || vif->devid < found->devid)) {
+            found = vif;
+        }
+    }
+    if (!found) {
+        return false;
+    }
+    *info = (struct netback_info){.devid = found->devid, .state = found->state};
+    vif_mac_text(found->config.mac, info->mac);
+    memcpy(info->bridge, found->config.bridge, sizeof(info->bridge));
+    memcpy(info->ip, found->config.ip, sizeof(info->ip));
+    return true;
+}
+
+int netback_remove(uint16_t domid, unsigned devid, bool force, struct domain_error *error)
 {
     struct vif *vif = find(domid, devid);
 
     if (!vif) {
         return domain_fail(error, -ENOENT, "domain %u has no vif %u", domid, devid);
     }
-    vif_ask_to_end(vif);
+    if (force) {
+        vif_destroy(vif);
+    } else {
+        vif_ask_to_end(vif);
+    }
     return 0;
 }
 

@@ -32,9 +32,20 @@ int netback_add(uint16_t domid, const char *text, struct domain_error *error);
 
 /*
  * Takes an interface away: its frontend is asked to let go of it, and after a few seconds it is gone
- * whatever that does. 0, or -ENOENT with *error filled.
+ * whatever that does; with force it is gone at once. 0, or -ENOENT with *error filled.
  */
-int netback_remove(uint16_t domid, unsigned devid, struct domain_error *error);
+int netback_remove(uint16_t domid, unsigned devid, bool force, struct domain_error *error);
+
+struct netback_info {
+    unsigned devid;
+    char mac[18];
+    char bridge[16];
+    char ip[128]; /* as the line has it; may be empty */
+    int state;    /* enum xenbus_state, of the backend */
+};
+
+/* The domain's interface with the smallest number from `from` on; false: there is none. */
+bool netback_describe(uint16_t domid, unsigned from, struct netback_info *info);
 
 /*
  * Joins a port of the control domain's own to a bridge, with the address of the bridge's card, which

@@ -32,6 +32,9 @@ int verb_rename(int argc, char **argv);
 int verb_sched(int argc, char **argv);
 int verb_vcpu_pin(int argc, char **argv);
 int verb_mem_set(int argc, char **argv);
+int verb_attach_device(int argc, char **argv); /* network-, block- */
+int verb_detach_device(int argc, char **argv);
+int verb_list_devices(int argc, char **argv);
 int verb_images(int argc, char **argv);
 
 #endif

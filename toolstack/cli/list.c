@@ -137,6 +137,25 @@ static void print_end(const cJSON *domain)
         print_field("last end", "%s", json_text(end, "reason", "?"));
 }
 
+static void print_devices(const cJSON *domain)
+{
+    const cJSON *device;
+    char heading[24];
+
+    cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(domain, "vifs"))
+    {
+        snprintf(heading, sizeof(heading), "vif %" PRIu64, json_number(device, "devid"));
+        print_field(heading, "%s on %s, %s", json_text(device, "mac", "?"), json_text(device, "bridge", "?"),
+                    json_text(device, "state", "?"));
+    }
+    cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(domain, "disks"))
+    {
+        snprintf(heading, sizeof(heading), "disk %.16s", json_text(device, "vdev", "?"));
+        print_field(heading, "%s, %s, %s", json_text(device, "target", "?"), json_text(device, "access", "?"),
+                    json_text(device, "state", "?"));
+    }
+}
+
 static void print_domain(const cJSON *domain)
 {
     uint64_t created = json_number(domain, "created_ns"), main_began = json_number(domain, "main_ns");
@@ -157,6 +176,7 @@ static void print_domain(const cJSON *domain)
     print_field("restarts", "%" PRIu64, json_number(domain, "restarts"));
     print_field("kernel", "%s", json_text(domain, "kernel", "?"));
     print_field("cmdline", "%s", json_text(domain, "cmdline", ""));
+    print_devices(domain);
     print_end(domain);
 }
 

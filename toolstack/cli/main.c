@@ -39,6 +39,13 @@ static const struct verb verbs[] = {
     {"sched", verb_sched, "coracle sched", "show or change a domain's share of the processors"},
     {"vcpu-pin", verb_vcpu_pin, "coracle vcpu-pin", "bind virtual processors to processors"},
     {"mem-set", verb_mem_set, "coracle mem-set", "shrink or grow a domain"},
+    {"network-attach", verb_attach_device, "coracle network-attach",
+     "give a running domain one more interface"},
+    {"network-detach", verb_detach_device, "coracle network-detach", "take an interface away from a domain"},
+    {"network-list", verb_list_devices, "coracle network-list", "list a domain's interfaces"},
+    {"block-attach", verb_attach_device, "coracle block-attach", "give a running domain one more disk"},
+    {"block-detach", verb_detach_device, "coracle block-detach", "take a disk away from a domain"},
+    {"block-list", verb_list_devices, "coracle block-list", "list a domain's disks"},
     {"images", verb_images, "coracle images", "list or remove the images that a host keeps"},
 };
 
@@ -51,7 +58,7 @@ static void print_help(void)
            "Builds single-application images for the Coracle hypervisor and boots them.\n"
            "\n");
     for (size_t i = 0; i < NR_VERBS; i++)
-        printf("  %-9s %s\n", verbs[i].name, verbs[i].summary);
+        printf("  %-14s %s\n", verbs[i].name, verbs[i].summary);
     printf("\n"
            "'coracle VERB --help' tells more about a verb; 'coracle --version' prints the version.\n"
            "Exit status: 0 done, 1 the operation failed, 2 bad usage; 'run' returns the program's own "

@@ -17,7 +17,7 @@
 enum body { BODY_NONE, BODY_JSON, BODY_IMAGE };
 
 struct operation {
-    const char *path; /* `*` stands for one variable segment */
+    const char *path; /* `*` stands for a variable segment, of which there are two at most */
     enum http_method method;
     enum body body;
     void (*run)(struct api_call *call);
@@ -44,6 +44,12 @@ static const struct operation operations[] = {
     {"/v1/domains/*/log", HTTP_GET, BODY_NONE, api_get_log},
     {"/v1/domains/*/crash", HTTP_GET, BODY_NONE, api_get_crash},
     {"/v1/domains/*/console", HTTP_GET, BODY_NONE, api_attach_console},
+    {"/v1/domains/*/vifs", HTTP_GET, BODY_NONE, api_list_vifs},
+    {"/v1/domains/*/vifs", HTTP_POST, BODY_JSON, api_attach_vif},
+    {"/v1/domains/*/vifs/*", HTTP_DELETE, BODY_NONE, api_detach_vif},
+    {"/v1/domains/*/disks", HTTP_GET, BODY_NONE, api_list_disks},
+    {"/v1/domains/*/disks", HTTP_POST, BODY_JSON, api_attach_disk},
+    {"/v1/domains/*/disks/*", HTTP_DELETE, BODY_NONE, api_detach_disk},
 };
 
 static char expected_token[TOKEN_MAX + 2]; /* empty: none */
@@ -107,12 +113,19 @@ static const char *decode_segment(const char *from, char name[NAME_MAX_BYTES])
     return length ? from : NULL;
 }
 
-/* Does path have the pattern? Its variable segment is then in name. */
-static bool path_matches(const char *pattern, const char *path, char name[NAME_MAX_BYTES])
+/* The variable segments of a path, decoded. */
+struct names {
+    char of[2][NAME_MAX_BYTES];
+};
+
+/* Does path have the pattern? Its variable segments are then in names. */
+static bool path_matches(const char *pattern, const char *path, struct names *names)
 {
+    unsigned count = 0;
+
     while (*pattern) {
         if (*pattern == '*') {
-            path = decode_segment(path, name);
+            path = decode_segment(path, names->of[count++]);
             if (!path) {
                 return false;
             }
@@ -127,14 +140,13 @@ static bool path_matches(const char *pattern, const char *path, char name[NAME_M
 /*
  * The request's operation; NULL: there is none, and *known says whether the path exists with another method.
  */
-static const struct operation *find(const struct http_request *request, char name[NAME_MAX_BYTES],
-                                    bool *known)
+static const struct operation *find(const struct http_request *request, struct names *names, bool *known)
 {
     unsigned method = request->method == HTTP_HEAD ? HTTP_GET : request->method;
 
     *known = false;
     for (unsigned i = 0; i < ARRAY_SIZE(operations); i++) {
-        if (path_matches(operations[i].path, request->path, name)) {
+        if (path_matches(operations[i].path, request->path, names)) {
             *known = true;
             if (operations[i].method == method) {
                 return &operations[i];
@@ -199,7 +211,7 @@ static size_t image_room(void)
 
 static size_t begin(struct http_request *request)
 {
-    char name[NAME_MAX_BYTES];
+    struct names names;
     const struct operation *operation;
     bool known;
 
@@ -208,7 +220,7 @@ static size_t begin(struct http_request *request)
         return 0;
     }
     http_request_stream(request)->is_trusted = true;
-    operation = find(request, name, &known);
+    operation = find(request, &names, &known);
     if (!operation) {
         http_reply_error(request, known ? 405 : 404,
                          known ? "%s takes no %s" : "there is no %.200s here (%s)", request->path,
@@ -236,10 +248,10 @@ static void run_with_json(const struct operation *operation, struct api_call *ca
 
 static void handle(struct http_request *request)
 {
-    char name[NAME_MAX_BYTES] = "";
+    struct names names = {0};
     bool known;
-    const struct operation *operation = find(request, name, &known);
-    struct api_call call = {.request = request, .name = name};
+    const struct operation *operation = find(request, &names, &known);
+    struct api_call call = {.request = request, .name = names.of[0], .device = names.of[1]};
 
     if (!operation) { /* begin() has found it */
         http_reply_error(request, 500, "the operation is gone");
@@ -295,8 +307,9 @@ void api_reply_failure(struct http_request *request, const struct domain_error *
     static const struct {
         int error;
         unsigned status;
-    } statuses[] = {{-EINVAL, 400}, {-ENOENT, 404}, {-EEXIST, 409},     {-EBUSY, 409},
-                    {-ENOMEM, 507}, {-ENOSPC, 507}, {-EOPNOTSUPP, 501}, {-ENOSYS, 501}};
+    } statuses[] = {{-EINVAL, 400},     {-ENOENT, 404},     {-EEXIST, 409}, {-EBUSY, 409},
+                    {-EADDRINUSE, 409}, {-EROFS, 409},      {-ENODEV, 409}, {-ENOMEM, 507},
+                    {-ENOSPC, 507},     {-EOPNOTSUPP, 501}, {-ENOSYS, 501}};
     unsigned status = 500;
 
     for (unsigned i = 0; i < ARRAY_SIZE(statuses); i++) {

@@ -28,9 +28,9 @@ bool api_accept(struct stream *stream);
 /* An operation under way: it ends with exactly one answer (http_reply and relatives on request). */
 struct api_call {
     struct http_request *request;
-    const char
-        *name; /* the path's variable part, decoded, or NULL; valid while the operation's function runs */
-    const cJSON *body; /* of an operation with a JSON body; valid while the operation's function runs */
+    const char *name;   /* the path's variable part, decoded, or ""; while the operation's function runs */
+    const char *device; /* the second variable part, as name */
+    const cJSON *body;  /* of an operation with a JSON body; valid while the operation's function runs */
 };
 
 /* Answers with json, which is freed; NULL (memory was short) is answered with 500. */
@@ -73,6 +73,15 @@ void api_get_log(struct api_call *call);
 void api_get_crash(struct api_call *call);
 void api_attach_console(struct api_call *call);
 
+void api_list_vifs(struct api_call *call);
+void api_attach_vif(struct api_call *call);
+void api_detach_vif(struct api_call *call);
+void api_list_disks(struct api_call *call);
+void api_attach_disk(struct api_call *call);
+void api_detach_disk(struct api_call *call);
+
+/* Adds the members vifs and disks. False: memory is short. */
+bool api_add_devices(cJSON *json, uint16_t domid);
 /* The schema End. NULL: memory is short. */
 cJSON *api_end_json(const struct domain_end *end);
 

@@ -149,10 +149,19 @@ void api_create_domain(struct api_call *call)
 void api_get_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
+    struct domain_info info;
+    cJSON *json;
 
-    if (domain) {
-        api_reply_json(call->request, 200, domain_json(domain));
+    if (!domain) {
+        return;
     }
+    domain_describe(domain, &info);
+    json = domain_json(domain);
+    if (json && !api_add_devices(json, info.domid)) {
+        cJSON_Delete(json);
+        json = NULL;
+    }
+    api_reply_json(call->request, 200, json);
 }
 
 /* Answers 204 or another success without content, or the failure. */

@@ -22,6 +22,36 @@ struct domain_backend {
     struct domain_backend *next;
 };
 
+/* Kinds of devices of domains, as xl.cfg has them. */
+enum domain_device_kind { DEVICE_VIF, DEVICE_DISK };
+
+/* Who wants to know of devices that are gone. */
+struct device_observer {
+    void (*gone)(struct device_observer *observer, uint16_t domid, enum domain_device_kind kind,
+                 unsigned number);
+    struct device_observer *next, *prev;
+};
+void domain_device_observe(struct device_observer *observer);
+void domain_device_unobserve(struct device_observer *observer);
+
+/* For backends: a device with its nodes is gone, for whatever reason. number: vif's devid, disk's vbd number. */
+void domain_device_gone(uint16_t domid, enum domain_device_kind kind, unsigned number);
+
+/*
+ * Adds a device to a domain that runs, as a line of vif= or disk= describes it, and to its configuration, so
+ * that its next run has it too. 0 with *number, or a negative errno with *error filled.
+ */
+int domain_attach_device(struct domain *domain, enum domain_device_kind kind, const char *text,
+                         unsigned *number, struct domain_error *error);
+
+/*
+ * Takes a device out of a domain's configuration, and asks its frontend to let go of it: it is gone when that
+ * has (domain_device_gone()), perhaps within this call. force: without asking. 0, or -ENOENT with *error
+ * filled.
+ */
+int domain_detach_device(struct domain *domain, enum domain_device_kind kind, unsigned number, bool force,
+                         struct domain_error *error);
+
 /* The structure stays. */
 void domain_backend_register(struct domain_backend *backend);
 

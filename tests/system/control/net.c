@@ -138,11 +138,11 @@ void scenario_net_hotplug(void)
         CHECK(netback_add(domain_number(server), "bridge=dmz,ip=10.8.0.1/24", &error) == 1);
         CHECK(wait_for(is_connected, server, 30));
         ask("-- 10.8.0.1", "bridge=dmz,ip=10.8.0.2/24");
-        CHECK(netback_remove(domain_number(server), 1, &error) == 0);
+        CHECK(netback_remove(domain_number(server), 1, false, &error) == 0);
         CHECK(wait_for(is_removed, server, 30));
         ask("-- 10.9.0.1", LAN2); /* the other one is as it was */
     }
-    CHECK(server && netback_remove(domain_number(server), 1, &error) == -ENOENT);
+    CHECK(server && netback_remove(domain_number(server), 1, false, &error) == -ENOENT);
     destroy("server");
 }
 
