@@ -304,8 +304,9 @@ static void state_read(struct cor_store_request *request)
     int state = request->result > 0 ? disk->state[0] - '0' : 0;
     bool enabled = cor_spin_lock(&disk->lock), again = disk->busy_reading == 2, ends = false;
 
-    if (!disk->gone &&
-        (request->result == -ENOENT || state == XenbusStateClosing || state == XenbusStateClosed)) {
+    /* -EACCES: what is not there belongs to who may read its parent. */
+    if (!disk->gone && (request->result == -ENOENT || request->result == -EACCES ||
+                        state == XenbusStateClosing || state == XenbusStateClosed)) {
         lose(disk);
         ends = request->result > 0;
     }

@@ -110,7 +110,7 @@ int vfs_open_inode(struct inode *inode, int flags, struct file **file);
 /* device.c: opens the three standard descriptors; makes what is in /dev, locked, negative errno; opens it. */
 void devices_init(void);
 int devices_enter(void);
-/* A path was not found: if it may be that of a disk that came later, enters those. True: look again. Locked. */
+/* A path was not found: enters disks that came later, if it may be one. True: look again. Locked. */
 bool devices_look_again(const char *path);
 int device_open(struct inode *inode, int flags, struct file **file);
 

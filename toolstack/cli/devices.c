@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* network-attach, network-detach, network-list, block-attach, block-detach, block-list: devices of domains that run. */
+/* network-attach, -detach, -list, block-attach, -detach, -list: devices of domains that run. */
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/verb.h"
 #include "toolstack/lib/json.h"

@@ -34,7 +34,7 @@ struct device_observer {
 void domain_device_observe(struct device_observer *observer);
 void domain_device_unobserve(struct device_observer *observer);
 
-/* For backends: a device with its nodes is gone, for whatever reason. number: vif's devid, disk's vbd number. */
+/* For backends: a device is gone, with its nodes. number: an interface's devid, a disk's virtual-device. */
 void domain_device_gone(uint16_t domid, enum domain_device_kind kind, unsigned number);
 
 /*

@@ -15,10 +15,10 @@ static void show(const char *what, long result)
 {
     if (result < 0)
         printf("<%s: %s>\n", what,
-               errno == ENODEV   ? "ENODEV"
-               : errno == EIO    ? "EIO"
-               : errno == ENXIO  ? "ENXIO"
-                                 : strerror(errno));
+               errno == ENODEV  ? "ENODEV"
+               : errno == EIO   ? "EIO"
+               : errno == ENXIO ? "ENXIO"
+                                : strerror(errno));
     else
         printf("<%s: %ld>\n", what, result);
 }
