@@ -53,7 +53,7 @@ include samples/build.mk
 include tests/build.mk
 include tests/lint/build.mk
 
-## all: everything that needs no further download (what plain `make` does)
+## all: everything but the samples that have to be fetched (what plain `make` does)
 all: $(ALL)
 
 .PHONY: run hello install clean help

@@ -9,7 +9,7 @@ import selectors
 import subprocess
 import time
 
-from runner.core import Failure
+from runner.core import PATIENCE, Failure
 from runner.machine import DOMAIN_END, HYPERVISOR_FAULT, hypervisor_file
 from runner.tool import product
 
@@ -18,7 +18,7 @@ KEYS = b'\x01\x01\x01h'
 ANSWER = re.compile(r'\(coracle\).*key h: this help')
 ENDED = re.compile('|'.join(DOMAIN_END['coracle'].values()))
 AUDIT = re.compile(r'audit (-?\d+)')
-ANSWER_SECONDS = 20
+BEGUN = 'fuzz: seed='
 
 
 class Result:
@@ -43,9 +43,10 @@ def text_of(data):
 
 
 def watch(process, seconds):
-    """The output, and how it ended: 'ended' (the domain, in order), 'answered', 'silent' or 'exit'."""
-    data, asked = bytearray(), False
-    deadline = time.monotonic() + seconds
+    """The output, and how it ended: 'ended' (the domain, in order), 'answered', 'silent' or 'exit'. The time begins with the
+    fuzzer's first line."""
+    data, begun, asked = bytearray(), False, False
+    deadline = time.monotonic() + PATIENCE
     selector = selectors.DefaultSelector()
     selector.register(process.stdout, selectors.EVENT_READ)
     while True:
@@ -62,12 +63,14 @@ def watch(process, seconds):
             return text, 'answered'
         if not running:
             return text, 'exit'
+        if not begun and not asked and BEGUN in text:
+            begun, deadline = True, time.monotonic() + seconds
         if time.monotonic() > deadline:
             if asked:
                 return text, 'silent'
             process.stdin.write(KEYS)
             process.stdin.flush()
-            asked, deadline = True, time.monotonic() + ANSWER_SECONDS
+            asked, deadline = True, time.monotonic() + PATIENCE
 
 
 def fuzz(context, seed, calls, cpus=1, cpu='qemu64', reckless=0, seconds=15):
@@ -98,6 +101,6 @@ def fuzz(context, seed, calls, cpus=1, cpu='qemu64', reckless=0, seconds=15):
     audit = AUDIT.search(text)
     if audit and int(audit.group(1)) not in (0, -22, -38):
         raise Failure('the audit of frames found %s: %s' % (audit.group(1), where), text)
-    if 'fuzz: seed=' not in text:
+    if BEGUN not in text:
         raise Failure('the fuzzer did not start: ' + where, text)
     return Result(text, end)

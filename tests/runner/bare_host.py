@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tarfile
 
-from .core import Failure
+from .core import PATIENCE, Failure
 from .machine import hypervisor_file, quote
 from .tool import product
 
@@ -68,6 +68,6 @@ def expect(condition, what, found):
         raise Failure(what, repr(found)[:2000])
 
 
-def still_answers(link):
-    status, _, body = link.request('GET', '/v1/host', TOKEN)
+def still_answers(link, timeout=PATIENCE):
+    status, _, body = link.request('GET', '/v1/host', TOKEN, timeout=timeout)
     expect(status == 200, 'the host answers others', (status, body))

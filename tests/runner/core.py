@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What all kinds of tests share: the test object, selection, the parallel loop and the report."""
 import concurrent.futures
+import os
 import re
+import tempfile
 import threading
 import time
 import traceback
+
+# Limits of time only end what hangs: nothing is judged by them. They are written down as an idle machine needs them; one that
+# is slow, or has other work to do, gets so many times as much.
+SLOWNESS = 6
+# The limit where nothing else is written down, in seconds.
+PATIENCE = 60 * SLOWNESS
 
 
 class Context:
@@ -30,14 +38,19 @@ class Skip(Exception):
     """The test cannot run on this machine, for a reason that is not the project's."""
 
 
-class Test:
-    """A name with slashes and a function of the context; it returns its output or raises Failure or Skip. One that is
-    alone runs after the others, with nothing beside it."""
+def write_whole(path, data):
+    """A file that other tests write too, and machines read meanwhile: they see one or the other, never half of it."""
+    with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
+        file.write(data)
+    os.rename(file.name, path)
 
-    def __init__(self, name, function, alone=False):
+
+class Test:
+    """A name with slashes and a function of the context; it returns its output or raises Failure or Skip."""
+
+    def __init__(self, name, function):
         self.name = name
         self.function = function
-        self.alone = alone
 
 
 def select(tests, names):
@@ -97,10 +110,7 @@ def run_all(context, tests, jobs):
                 print(output.rstrip() if context.verbose else tail(output), flush=True)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        list(pool.map(run_one, [test for test in tests if not test.alone]))
-    for test in tests:
-        if test.alone:
-            run_one(test)
+        list(pool.map(run_one, tests))
     if failed:  # again, where the eye falls first
         print('\n'.join(failed), flush=True)
     skipped = ', %d skipped' % counts['skip'] if counts['skip'] else ''

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from .core import Failure
+from .core import PATIENCE, Failure
 from .machine import HYPERVISOR_FAULT
 from .tool import coracle
 
@@ -74,7 +74,7 @@ def program(context):
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a UNIX socket."""
 
-    def __init__(self, path, timeout=60):
+    def __init__(self, path, timeout=PATIENCE):
         super().__init__('host', timeout=timeout)
         self.path = path
 
@@ -102,9 +102,17 @@ class Place:
             self.run('host', 'stop', '--force', '--name', name)
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def run(self, *arguments, stdin='', timeout=120, env=None):
+    def run(self, *arguments, stdin='', timeout=60, env=None):
         """The tool; whatever it says."""
         return coracle(self.context, *arguments, stdin=stdin, timeout=timeout, env=dict(self.env, **(env or {})))
+
+    def wait_until(self, condition, what):
+        """Asks again and again, for what no verb waits for."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Failure('never: ' + what)
+            time.sleep(0.05)
 
     def file(self, name, data=''):
         path = os.path.join(self.path, name)
@@ -156,7 +164,7 @@ class LocalHost(Place):
                     text += file.read()
         return text
 
-    def ok(self, *arguments, stdin='', timeout=120):
+    def ok(self, *arguments, stdin='', timeout=60):
         """The tool must succeed; what it printed."""
         finished = self.run(*arguments, stdin=stdin, timeout=timeout)
         if finished.status != 0:
@@ -180,17 +188,21 @@ class LocalHost(Place):
     def domains(self):
         return {domain['name']: domain for domain in self.json('list')['domains']}
 
+    def has_ended(self, name):
+        """Whether a domain that is kept after its end has come to it; false too while it is not there yet."""
+        return self.domains().get(name, {}).get('state') in ('shutdown', 'crashed')
+
     def token(self):
         with open(self.inside('token'), encoding='ascii') as file:
             return file.read().strip()
 
-    def connect(self, timeout=60):
+    def connect(self, timeout=PATIENCE):
         return UnixConnection(self.inside('api.sock'), timeout)
 
     def socket(self):
         """A connection to the API."""
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(60)
+        connection.settimeout(PATIENCE)
         connection.connect(self.inside('api.sock'))
         return connection
 
@@ -214,10 +226,22 @@ class LocalHost(Place):
         return json.loads(self.run('host', 'status', '--json').out)['pid']
 
 
+# Below those that the kernel gives to connections, so that none of these takes one before the machine that it is for.
+PORTS = iter(range(15000 + os.getpid() % 15000, 32768))
+PORTS_LOCK = threading.Lock()
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port of this machine that is free, and that no other test is told."""
+    while True:
+        with PORTS_LOCK:
+            port = next(PORTS)
+        with socket.socket(type=kind) as one:
+            try:
+                one.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                pass
 
 
 class TcpHost(LocalHost):
@@ -228,11 +252,11 @@ class TcpHost(LocalHost):
         self.address = 'tcp:127.0.0.1:%d' % self.port
         super().__init__(context, '--memory', '192M', '--listen', str(self.port))
 
-    def connect(self, timeout=60):
+    def connect(self, timeout=PATIENCE):
         return http.client.HTTPConnection('127.0.0.1', self.port, timeout=timeout)
 
     def socket(self):
-        return socket.create_connection(('127.0.0.1', self.port), 60)
+        return socket.create_connection(('127.0.0.1', self.port), PATIENCE)
 
 
 def children(pid):

@@ -8,6 +8,8 @@ import struct
 import time
 import zlib
 
+from .core import PATIENCE
+
 HELLO, OPEN, DATA, CREDIT, END, RESET = range(1, 7)
 WINDOW = 16 * 1024
 PAYLOAD_MAX = 1024
@@ -26,7 +28,7 @@ class Channel:
         self.ended = self.gone = False
         self.consume = True  # give credit back for what comes
 
-    def send(self, data, timeout=30):
+    def send(self, data, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while data:
             while not self.credit and not self.gone:
@@ -46,7 +48,7 @@ class Channel:
         self.gone = True
         del self.link.channels[self.number]
 
-    def read_until(self, done, timeout=30):
+    def read_until(self, done, timeout=PATIENCE):
         """Waits until done(received) or the end; returns what has come, and takes it."""
         deadline = time.monotonic() + timeout
         while not done(self.received) and not self.ended and not self.gone:
@@ -54,14 +56,14 @@ class Channel:
         data, self.received = self.received, b''
         return data
 
-    def read_all(self, timeout=30):
+    def read_all(self, timeout=PATIENCE):
         return self.read_until(lambda _: False, timeout)
 
 
 class Link:
     """The line: a connected socket. Waits for the host's control domain to come up."""
 
-    def __init__(self, line, timeout=60):
+    def __init__(self, line, timeout=PATIENCE):
         self.line, self.buffer, self.channels = line, b'', {}
         self.sequence, self.nonce, self.peer, self.up, self.next = 0, int(time.time()) | 1, 0, False, 0
         self.resets = 0  # how often all channels were reset
@@ -153,7 +155,7 @@ class Link:
             channel.gone = True
             del self.channels[number]
 
-    def request(self, method, path, token=None, body=None, headers=(), timeout=60):
+    def request(self, method, path, token=None, body=None, headers=(), timeout=PATIENCE):
         """One HTTP request on a channel of its own; returns status, headers and body."""
         lines = [f'{method} {path} HTTP/1.1', 'Host: coracle', 'Connection: close']
         if token is not None:

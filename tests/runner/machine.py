@@ -6,7 +6,7 @@ import selectors
 import subprocess
 import time
 
-from .core import Failure
+from .core import SLOWNESS, Failure
 
 # What a hypervisor says when it is itself at fault. No test may ever see one of these lines.
 HYPERVISOR_FAULT = re.compile(
@@ -47,12 +47,12 @@ INPUT_MARK = b'# input'
 
 
 def run_process(command, timeout, until=None, settle=0.3, typed=''):
-    """Runs a command to its end, to a match of the pattern `until` (and a moment more), or to the timeout. What is to
-    be typed goes in when the output asks for it."""
+    """Runs a command to its end, to a match of the pattern `until` (and a moment more), or to the timeout (seconds of an idle
+    machine). What is to be typed goes in when the output asks for it."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     pattern = re.compile(until) if until else None
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * SLOWNESS
     data, ended = bytearray(), None
     selector = selectors.DefaultSelector()
     selector.register(process.stdout, selectors.EVENT_READ)

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from .core import Failure
+from .core import SLOWNESS, Failure
 from .machine import HYPERVISOR_FAULT
 
 
@@ -17,12 +17,12 @@ class Finished:
 
 
 def run(command, stdin='', timeout=60, env=None, cwd=None):
-    """A program to its end; a timeout is a Failure."""
+    """A program to its end; a timeout (seconds of an idle machine) is a Failure."""
     try:
         done = subprocess.run(command, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=timeout, check=False, env=env, cwd=cwd)
+                              timeout=timeout * SLOWNESS, check=False, env=env, cwd=cwd)
     except subprocess.TimeoutExpired as expired:
-        raise Failure('no end within %d s: %s' % (timeout, ' '.join(command)),
+        raise Failure('no end within %d s: %s' % (timeout * SLOWNESS, ' '.join(command)),
                       ((expired.output or b'') + (expired.stderr or b'')).decode('utf-8', 'replace'))
     except OSError as error:
         raise Failure('cannot run %s: %s' % (command[0], error))
@@ -41,9 +41,14 @@ def coracle(context, *arguments, stdin='', timeout=60, env=None):
     return run([product(context, 'coracle')] + list(arguments), stdin, timeout, env)
 
 
+def limit(timeout=60):
+    """Options that end a machine which hangs, a little before run() would end the tool."""
+    return ['--timeout', str((timeout - 10) * SLOWNESS)]
+
+
 def run_image(context, image, args=(), hypervisor='coracle', stdin='', timeout=60, options=()):
-    """`coracle run` of an image, on TCG-sized time; the machine's own limit is a little below ours."""
-    options = list(options) + ['--timeout', str(timeout)]
+    """`coracle run` of an image; the machine's own limit is a little below ours."""
+    options = list(options) + limit(timeout + 10)
     if hypervisor == 'xen':
         options += ['--xen', product(context, 'xen/xen-4.17')]
     return coracle(context, 'run', *options, image, '--', *args, stdin=stdin, timeout=timeout + 10)

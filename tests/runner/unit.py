@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from .core import Failure, Test
+from .core import PATIENCE, Failure, Test
 
 
 def make_test(name):
@@ -14,9 +14,9 @@ def make_test(name):
             raise Failure('%s is missing; `make test-unit` builds it' % program)
         try:
             result = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                    stderr=subprocess.STDOUT, timeout=300, check=False)
+                                    stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
         except subprocess.TimeoutExpired as expired:
-            raise Failure('no end within 300 s', (expired.output or b'').decode('utf-8', 'replace'))
+            raise Failure('no end within %d s' % PATIENCE, (expired.output or b'').decode('utf-8', 'replace'))
         text = result.stdout.decode('utf-8', 'replace')
         passed = sum(int(n) for n in re.findall(r'^\[  PASSED  \] (\d+) test', text, re.MULTILINE))
         if result.returncode != 0:

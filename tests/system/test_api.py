@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from runner.bare_host import LINES, TOKEN, Host, expect, still_answers
-from runner.core import Failure, Test
+from runner.core import PATIENCE, SLOWNESS, Failure, Test
 from runner.link import Link, LinkError, parse_answer
 from runner.machine import HYPERVISOR_FAULT
 
@@ -91,11 +91,11 @@ def slow_and_many(_, link):
 def noise_on_the_line(host, link):
     host.line.sendall(os.urandom(3000))
     host.line.sendall(bytes(2000))  # whatever length the noise announced, it is over now
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             link.hello()
-            still_answers(link)
+            still_answers(link, 10 * SLOWNESS)
             return
         except LinkError:
             expect(time.monotonic() < deadline, 'the link comes back after noise', link.resets)
@@ -173,7 +173,7 @@ def the_host_powers_off(host, link):
     status = link.request('POST', '/v1/host/shutdown', TOKEN, b'{"mode":"poweroff"}')[0]
     expect(status == 202, 'accepted', status)
     try:
-        host.process.wait(60)
+        host.process.wait(PATIENCE)
     except subprocess.TimeoutExpired as error:
         raise Failure('the machine is still on', host.log()) from error
 

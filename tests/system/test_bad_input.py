@@ -5,7 +5,7 @@ import os
 import re
 import struct
 
-from runner.core import Failure, Test
+from runner.core import Failure, Test, write_whole
 from runner.machine import boot, hypervisor_file, run_process
 from runner.tool import coracle, product
 
@@ -88,8 +88,7 @@ def broken_file(context, name):
     with open(product(context, IMAGE), 'rb') as file:
         data = BROKEN[name][0](file.read())
     path = os.path.join(context.build, 'tests/system/broken-%s.elf' % name)
-    with open(path, 'wb') as file:
-        file.write(data)
+    write_whole(path, data)
     return path
 
 

@@ -12,8 +12,8 @@ import tempfile
 import termios
 import time
 
-from runner.core import Failure, Test
-from runner.tool import coracle, product, run
+from runner.core import PATIENCE, Failure, Test
+from runner.tool import coracle, limit, product, run
 
 PROGRAM = r'''
 #include <stdio.h>
@@ -220,7 +220,7 @@ def arguments(hypervisor):
     words = ['plain', 'two words', '', "it's", '"', '\\', 'a,b,,c', '--', '$HOME', '*', '-x', 'a=b', '\t', 'a\nb', 'é']
 
     def function(context):
-        finished = coracle(context, 'run', *options(context, hypervisor), '--timeout', '60', '--env', 'HOME=/a b,c',
+        finished = coracle(context, 'run', *options(context, hypervisor), *limit(), '--env', 'HOME=/a b,c',
                            program(context), '--', 'args', *words)
         return expect_out(finished, ''.join('[%s]\n' % w for w in ['cli-program', 'args'] + words) + 'HOME=/a b,c\n')
 
@@ -230,7 +230,7 @@ def arguments(hypervisor):
 def status(hypervisor):
     def function(context):
         for code in (0, 1, 7, 255):
-            expect(coracle(context, 'run', *options(context, hypervisor), '--timeout', '60', program(context), '--',
+            expect(coracle(context, 'run', *options(context, hypervisor), *limit(), program(context), '--',
                            'exit', str(code)), code)
         return ''
 
@@ -243,9 +243,9 @@ def streams(hypervisor):
         image = program(context)
         # Stock Xen clears the highest bit of what it receives.
         data = bytes(range(128 if hypervisor == 'xen' else 256)) * 40 + b'(XEN no\n(coracle) neither\r\n\r\r\nno end of line'
-        done = subprocess.run([product(context, 'coracle'), 'run', *options(context, hypervisor), '--timeout', '100',
+        done = subprocess.run([product(context, 'coracle'), 'run', *options(context, hypervisor), *limit(),
                                image, '--', 'copy'], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=120, check=False)
+                              timeout=PATIENCE, check=False)
         if done.returncode != 0 or done.stdout != data:
             first = next((i for i, (a, b) in enumerate(zip(done.stdout, data)) if a != b), None)
             raise Failure('status %d, %d of %d bytes came back, the first other one is number %s' %
@@ -263,7 +263,7 @@ def root(hypervisor):
             os.symlink('etc/motd', os.path.join(folder.path, 'link'))
             for name, content in (('/etc/motd', 'welcome\n'), ('/link', 'welcome\n'),
                                   ('/a/' + 'long' * 40 + '/b', 'deep\n')):
-                expect_out(coracle(context, 'run', *options(context, hypervisor), '--timeout', '60', '--root',
+                expect_out(coracle(context, 'run', *options(context, hypervisor), *limit(), '--root',
                                    folder.path, program(context), '--', 'cat', name), content)
         return ''
 
@@ -272,7 +272,7 @@ def root(hypervisor):
 
 def backtrace(hypervisor):
     def function(context):
-        finished = coracle(context, 'run', *options(context, hypervisor), '--timeout', '60', program(context), '--',
+        finished = coracle(context, 'run', *options(context, hypervisor), *limit(), program(context), '--',
                            'fall')
         return expect(finished, 134, 'fall at program.c:', 'main at program.c:')
 
@@ -301,9 +301,9 @@ def ended_by(hypervisor):
         for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
             process, qemu = start_hanging(context, hypervisor)
             process.send_signal(number)
-            if process.wait(10) != code:
+            if process.wait(PATIENCE) != code:
                 raise Failure('signal %d: exit status %d instead of %d' % (number, process.returncode, code))
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + PATIENCE
             while os.path.exists('/proc/%d' % qemu) and time.monotonic() < deadline:
                 time.sleep(0.05)
             if os.path.exists('/proc/%d' % qemu):
@@ -312,16 +312,16 @@ def ended_by(hypervisor):
         if first[0].poll() is not None:
             raise Failure('the first machine did not survive the others')
         first[0].terminate()
-        first[0].wait(10)
+        first[0].wait(PATIENCE)
         first[0].stdout.close()
         return ''
 
     return Test('system/cli/ended/' + hypervisor, function)
 
 
-def read_until(descriptor, part, seconds=30):
+def read_until(descriptor, part):
     """What a terminal shows up to the part."""
-    data, deadline = b'', time.monotonic() + seconds
+    data, deadline = b'', time.monotonic() + PATIENCE
     os.set_blocking(descriptor, False)
     while part not in data.replace(b'\r', b''):
         try:
@@ -355,13 +355,10 @@ def terminal(hypervisor):
                 if end == 'key':
                     os.write(desk, b'\x01x')
                 elif end == 'interrupts':
-                    # Nobody reads the console: the second one goes to the tool.
-                    os.write(desk, b'\x03')
-                    time.sleep(0.5)
-                    os.write(desk, b'\x03')
+                    interrupt(process, desk)
                 elif end == 'signal':
                     process.terminate()
-                code = process.wait(20)
+                code = process.wait(PATIENCE)
             finally:
                 process.kill()
                 process.wait()
@@ -375,6 +372,17 @@ def terminal(hypervisor):
         return ''
 
     return Test('system/cli/terminal/' + hypervisor, function)
+
+
+def interrupt(process, desk):
+    """Nobody reads the console: of two Ctrl-C, with no output between them, the second one goes to the tool."""
+    deadline, count = time.monotonic() + PATIENCE, 0
+    while process.poll() is None and time.monotonic() < deadline:
+        os.write(desk, b'\x03')
+        count += 1
+        time.sleep(0.5)
+    if count < 2:
+        raise Failure('the first Ctrl-C ended it')
 
 
 def take_terminal(line):
@@ -392,19 +400,19 @@ def timeout(hypervisor):
 
 
 def hypervisor_options(context):
-    finished = coracle(context, 'run', '--append', 'loglvl=9 nonsense=1', '--timeout', '60', program(context), '--',
+    finished = coracle(context, 'run', '--append', 'loglvl=9 nonsense=1', *limit(), program(context), '--',
                        'exit', '4')
     return expect(finished, 4, "unknown option 'nonsense'", 'option loglvl')
 
 
 def too_much_for_the_machine(context):
     """The hypervisor's refusal reaches the user."""
-    finished = coracle(context, 'run', '--direct', '--append', 'dom0_mem=100G', '--timeout', '60', program(context), '--', 'exit')
+    finished = coracle(context, 'run', '--direct', '--append', 'dom0_mem=100G', *limit(), program(context), '--', 'exit')
     return expect(finished, 1, 'not enough memory for the initial domain', 'could not build the domain')
 
 
 def says_accelerator(context):
-    finished = coracle(context, 'run', *options(context, 'xen'), '--timeout', '60', image_file(context), '--', 'none')
+    finished = coracle(context, 'run', *options(context, 'xen'), *limit(), image_file(context), '--', 'none')
     if 'TCG' not in finished.err and 'KVM' not in finished.err:
         raise Failure('stderr names no accelerator', finished.text())
     return finished.text()

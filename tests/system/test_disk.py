@@ -11,7 +11,7 @@ import time
 
 from runner.core import Failure, Test
 from runner.host import LocalHost, children, kill
-from runner.tool import coracle
+from runner.tool import coracle, limit
 
 SECTOR = 512
 MEGABYTE = 1024 * 1024
@@ -81,8 +81,7 @@ class Images:
 
 def run(context, disks, *steps, status=0, says=(), stdin=''):
     options = [word for disk in disks for word in ('--disk', disk)]
-    finished = coracle(context, 'run', '--timeout', '100', *options, program(context), '--', *steps, stdin=stdin,
-                       timeout=110)
+    finished = coracle(context, 'run', *limit(), *options, program(context), '--', *steps, stdin=stdin)
     check(finished.status == status, 'exit status %d instead of %d' % (finished.status, status), finished.text())
     for part in says:
         check(part in finished.text(), 'nothing like "%s" was said' % part, finished.text())
@@ -173,7 +172,7 @@ def plain_program(context):
             elf = os.path.join(images.path, 'plain.elf')
             built = coracle(context, 'build', '-o', elf, source, '-O2', *flags)
             check(built.status == 0, 'it cannot be built', built.text())
-            ran = coracle(context, 'run', '--timeout', '60', '--disk', image, elf, timeout=90)
+            ran = coracle(context, 'run', *limit(), '--disk', image, elf)
             check(output in ran.text(), 'nothing like "%s" was said' % output, ran.text())
             symbols = subprocess.run(['nm', elf], capture_output=True, text=True, check=True).stdout
             check(('T cor_block_open' in symbols or 'W cor_block_open' in symbols) == bool(flags),
@@ -209,10 +208,10 @@ def run_files(context, images, image, argument, read_only=False, crash=False):
         % (program(context, 'files'), image, 'r' if read_only else 'w', argument)).encode())
     with LocalHost(context, '--memory', '256M', config) as host:
         if crash:
-            host.wait_until(lambda: 'done' in host.run('logs', 'f').out, 'the program is through', 100)
+            host.wait_until(lambda: 'done' in host.run('logs', 'f').out, 'the program is through')
             kill(*children(host.agent()))
         else:
-            host.wait_until(lambda: host.domains()['f']['state'] != 'running', 'the program ends', 100)
+            host.wait_until(lambda: host.has_ended('f'), 'the program ends')
         said = host.run('logs', 'f').out if not crash else ''
         if not crash:
             host.run('host', 'stop')
@@ -284,8 +283,9 @@ def hostile(context):
         work = 'fill:xvda:0:4000 check:xvda:0:4000 flush:xvda ' * 3
         with LocalHost(context, '--memory', '256M', config('liar', 'hostile', first + ',raw,xvda,w', ''),
                        config('neighbour', 'disk', second + ',raw,xvda,w', work)) as host:
+            host.wait_until(lambda: host.run('logs', 'liar').status == 0, 'the liar is made')
             host.wait_until(lambda: 'dying' in host.run('logs', 'liar').out or 'liar' not in host.domains(),
-                            'the liar is through', 150)
+                            'the liar is through')
             said = host.ok('logs', 'liar')
             check('all said' in said and 'not ok' not in said, 'the backend took a lie, or fell for it', said)
             host.wait_until(lambda: 'done' in host.run('logs', 'neighbour').out, 'the neighbour is through')
@@ -305,7 +305,7 @@ def hostile(context):
 def bad_images(context):
     with Images() as images:
         def refused(disk, *says):
-            finished = coracle(context, 'run', '--disk', disk, program(context), '--', 'size:xvda', timeout=60)
+            finished = coracle(context, 'run', '--disk', disk, program(context), '--', 'size:xvda')
             check(finished.status == 1, 'exit status %d for %s' % (finished.status, disk), finished.text())
             for part in says:
                 check(part in finished.err, 'nothing like "%s" was said' % part, finished.text())
@@ -328,9 +328,9 @@ def bad_images(context):
         refused(good, 'in use by another machine')
         refused(good + ':ro', 'in use by another machine')
         os.close(fd)
-        finished = coracle(context, 'run', '--disk', good, '--disk', good, program(context), timeout=60)
+        finished = coracle(context, 'run', '--disk', good, '--disk', good, program(context))
         check(finished.status == 1 and 'given twice' in finished.err, 'one image is two disks', finished.text())
-        finished = coracle(context, 'run', '--direct', '--disk', good, program(context), timeout=60)
+        finished = coracle(context, 'run', '--direct', '--disk', good, program(context))
         check(finished.status == 2, 'a disk with --direct', finished.text())
         run(context, ['format=qcow2,vdev=xvda,target=' + backed], 'size:xvda', says=['xvda has 1048576'])
 

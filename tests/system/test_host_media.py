@@ -52,7 +52,7 @@ class Machine:
 def packed(firmware):
     def function(context):
         with Place(context) as place:
-            def ok(*arguments, stdin='', timeout=150):
+            def ok(*arguments, stdin='', timeout=100):
                 finished = place.run(*arguments, stdin=stdin, timeout=timeout)
                 if finished.status != 0:
                     raise Failure('coracle %s failed' % ' '.join(arguments), finished.text())

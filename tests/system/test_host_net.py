@@ -10,13 +10,12 @@ import tarfile
 import time
 import urllib.request
 
-from runner.core import Failure, Test
-from runner.host import Place
+from runner.core import PATIENCE, Failure, Test
+from runner.host import Place, free_port
 from runner.machine import HYPERVISOR_FAULT
 from runner.tool import product
 
 FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
-PATIENCE = 120  # seconds; against hanging
 
 # Asks its neighbour, by UDP, and counts the answers.
 TALKER = r'''
@@ -42,12 +41,6 @@ int main(void)
     }
 }
 '''
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(('127.0.0.1', 0))
-        return one.getsockname()[1]
 
 
 class Machine:

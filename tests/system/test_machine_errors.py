@@ -9,11 +9,10 @@ import tempfile
 import threading
 import time
 
-from runner.core import Failure, Test
+from runner.core import PATIENCE, Failure, Test
 from runner.machine import hypervisor_file
 from runner.tool import product
 
-PATIENCE = 120     # seconds until a machine that says nothing is given up
 # Valid, uncorrected, enabled, with miscellany and an address; the context is not corrupt.
 STATUS, ADDRESS = 0xbc00000000000135, 0x1234000
 FAULT = re.compile(r'\(coracle\).*(PANIC|hypervisor fault)')

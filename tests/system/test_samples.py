@@ -63,9 +63,12 @@ def lua_error(context, hypervisor):
 def httpd(context, hypervisor):
     """The server and a client of its own in one image, over the loopback."""
     root = os.path.join(context.root, 'tests/system/httpd/site')
-    finished = run_image(context, product(context, 'samples/httpd/test.elf'), [], hypervisor, timeout=120,
-                         options=['--root', root, '--memory', '128M'])
-    return judge(finished, 0, '^done: all$')
+    text = ''
+    for arguments in ([], ['timeouts']):
+        finished = run_image(context, product(context, 'samples/httpd/test.elf'), arguments, hypervisor, timeout=120,
+                             options=['--root', root, '--memory', '128M'])
+        text += judge(finished, 0, '^done: all$')
+    return text
 
 
 def collect(_context):

@@ -57,7 +57,7 @@ $(EXT2_OBJ): $(BUILD)/%.o: %.c $(CORACLE_CC) | $(EXT2FS_LIB)
 		-c -o $@ $<
 
 .PHONY: ext2
-## ext2: what programs are linked with to mount ext2, ext3 and ext4: $(BUILD)/sysroot/lib/ext2.o
+## ext2: what programs are linked with to mount ext2, ext3 and ext4: build/sysroot/lib/ext2.o
 ext2: $(EXT2_OBJECT)
 test test-system: $(EXT2_OBJECT)
 

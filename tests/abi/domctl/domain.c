@@ -257,7 +257,7 @@ void child_let_go(struct child *c)
 
 bool wait_pending(unsigned port)
 {
-    uint64_t end = now() + 2000000000ull;
+    uint64_t end = now() + PATIENCE;
 
     while (!port_pending(port)) {
         if (now() > end) {
@@ -271,7 +271,7 @@ bool wait_pending(unsigned port)
 
 bool wait_flags(domid_t id, long mask, long want)
 {
-    uint64_t end = now() + 2000000000ull;
+    uint64_t end = now() + PATIENCE;
 
     while ((domain_flags(id) & mask) != want) {
         if (now() > end) {

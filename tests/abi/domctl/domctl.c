@@ -34,20 +34,20 @@ static long virq_port(void)
     return port;
 }
 
-/* Free memory once it stands still: stock Xen gives some back in the background. */
+/*
+ * Free memory once it stands still: stock Xen gives some back in the background, when its processors have
+ * nothing to do.
+ */
 static unsigned long free_settled(void)
 {
     unsigned long pages = free_pages();
-    uint64_t since = now(), end = since + 2000000000ull;
 
-    while (now() - since < 100000000ull && now() < end) {
-        unsigned long again = free_pages();
+    for (unsigned same = 0; same < 50; same++) {
+        unsigned long before = pages;
 
-        if (again != pages) {
-            pages = again;
-            since = now();
-        }
-        hcall(sched_op, SCHEDOP_yield);
+        hcall(sched_op, SCHEDOP_poll, &(struct sched_poll){.timeout = now() + 2000000});
+        pages = free_pages();
+        same = pages == before ? same : 0;
     }
     return pages;
 }

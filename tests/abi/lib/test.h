@@ -210,7 +210,9 @@ vcpu_info_t *vcpu_info(void);
 long vcpu_start(unsigned id, void (*fn)(void *arg), void *arg);
 /* Takes the calling vCPU down for good. */
 void vcpu_stop(void) __attribute__((noreturn));
-/* Spins (yielding) until *word reaches value; false after about two seconds. */
+/* Nanoseconds for what comes, however busy the machine is: only against hanging. */
+#define PATIENCE 40000000000ull
+/* Spins (yielding) until *word reaches value; false after PATIENCE. */
 bool wait_until(volatile unsigned long *word, unsigned long value);
 
 /* Deliveries counted for each port, on whatever vCPU, and an optional handler. */

@@ -78,7 +78,7 @@ void vcpu_stop(void)
 
 bool wait_until(volatile unsigned long *word, unsigned long value)
 {
-    uint64_t end = now() + 2000000000ull;
+    uint64_t end = now() + PATIENCE;
 
     while (*word != value) {
         if (now() > end) {

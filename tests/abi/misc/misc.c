@@ -64,7 +64,7 @@ static void long_multicall(void)
     }
     check_eq(wrong, 0, "all results are right");
     {
-        uint64_t end = now() + 2000000000;
+        uint64_t end = now() + PATIENCE;
 
         while (event_count[bind.port] == 0 && now() < end) {
         }
@@ -104,7 +104,7 @@ static void console_input(void)
 {
     struct evtchn_bind_virq bind = {.virq = VIRQ_CONSOLE, .vcpu = 0};
     static char line[64];
-    uint64_t end = now() + 20000000000ull;
+    uint64_t end = now() + PATIENCE;
     long have = 0;
 
     check_eq(hcall(event_channel_op, EVTCHNOP_bind_virq, &bind), 0, "bind VIRQ_CONSOLE");

@@ -67,7 +67,7 @@ unsigned edu_msi(void)
 
 bool came(unsigned port, unsigned long count)
 {
-    uint64_t end = now() + 1000000000;
+    uint64_t end = now() + PATIENCE;
 
     while (event_count[port] < count && now() < end) {
         hcall(sched_op, SCHEDOP_yield, NULL);

@@ -126,7 +126,7 @@ static void stuck(void)
     observe(delivered(port, 1), "not again without eoi, however long");
     for (unsigned i = 0; i < 20; i++) {
         unsigned long count = event_count[port];
-        uint64_t end = now() + 1000000000;
+        uint64_t end = now() + PATIENCE;
 
         eoi(edu_gsi);
         while (event_count[port] == count && now() < end) {
@@ -266,7 +266,7 @@ static void edge(void)
     out8(0x71, 0x26); /* 1,024 Hz */
     out8(0x70, 0x0b);
     out8(0x71, 0x42);
-    end = now() + 2000000000;
+    end = now() + PATIENCE;
     while (event_count[port] < 10 && now() < end) {
         out8(0x70, 0x0c);
         (void)in8(0x71); /* or there is no further edge */

@@ -18,7 +18,6 @@
 #include "toolstack/control/domain_internal.h"
 #include "toolstack/control/xenstore.h"
 
-#define PATIENCE   60        /* seconds, for a loaded machine */
 #define WORK       100000000 /* instructions of the victim's work */
 #define SHARE_LEFT 95        /* percent of its fair share that the victim gets at least */
 #define ATTACKERS  2u

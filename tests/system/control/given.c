@@ -82,7 +82,7 @@ void scenario_given(void)
     }
     give(domain_number(domain), frame);
     CHECK(domain_unpause(domain, &error) == 0);
-    CHECK(wait_gone("driver", 60));
+    CHECK(wait_gone("driver", PATIENCE));
     CHECK(has_output("driver", "ports e9 ff ff"));
     CHECK(has_output("driver", "frames mapped, the next refused"));
     CHECK(has_output("driver", "mapping -1, binding another -1, binding 0"));
@@ -93,6 +93,6 @@ void scenario_given(void)
     registers = pci_map(&edu, 0, 0, 4096);
     line.handle = handle;
     CHECK(registers && pirq_open_line(&line, &edu, edu.line) == 0);
-    CHECK(wait_for(was_handled, NULL, 60));
+    CHECK(wait_for(was_handled, NULL, PATIENCE));
     pirq_close(&line);
 }

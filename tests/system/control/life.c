@@ -17,7 +17,7 @@ void scenario_hello(void)
     uint64_t before = free_pages();
 
     if (create(&config)) {
-        CHECK(wait_gone("hello", 60));
+        CHECK(wait_gone("hello", PATIENCE));
         CHECK(has_output("hello", "Hello from a Coracle domain.\nargv[1] = one\nargv[2] = two words\n"));
         CHECK(free_pages() == before);
     }
@@ -97,11 +97,11 @@ void scenario_obey(void)
     struct domain_end end;
     struct domain *domain = create(&config);
 
-    if (!domain || !CHECK(wait_output("obey", "main ", 60))) {
+    if (!domain || !CHECK(wait_output("obey", "main ", PATIENCE))) {
         return;
     }
     type("obey", "first\nsecond\n");
-    CHECK(wait_output("obey", "heard first\nheard second\n", 60));
+    CHECK(wait_output("obey", "heard first\nheard second\n", PATIENCE));
     CHECK(domain_pause(domain, NULL) == 0);
     type("obey", "third\n");
     CHECK(!wait_output("obey", "heard third\n", 1));
@@ -109,9 +109,9 @@ void scenario_obey(void)
     CHECK(info.state == DOMAIN_PAUSED && info.memory_kib == 4096 && info.vcpus == 1);
     CHECK(info.overhead_kib > 0 && info.overhead_kib <= 64);
     CHECK(info.main_ns > info.created_ns && info.main_ns < cor_monotonic_ns());
-    CHECK(info.cpu_ns > 0 && info.cpu_ns < 10 * SECOND);
+    CHECK(info.cpu_ns > 0 && info.cpu_ns < cor_monotonic_ns() - info.created_ns);
     CHECK(domain_unpause(domain, NULL) == 0);
-    CHECK(wait_output("obey", "heard third\n", 60));
+    CHECK(wait_output("obey", "heard third\n", PATIENCE));
     CHECK(domain_rename(domain, "renamed", NULL) == 0);
     CHECK(!domain_find("obey") && domain_find("renamed") == domain);
     CHECK(domain_schedule(domain, 512, ~0u, NULL) == 0);
@@ -119,7 +119,7 @@ void scenario_obey(void)
     CHECK(domain_pin(domain, 1, "0", NULL) == -EINVAL);
     CHECK(domain_pin(domain, 0, "5", NULL) == -EINVAL);
     type("renamed", "exit 7\n");
-    CHECK(wait_gone("renamed", 60));
+    CHECK(wait_gone("renamed", PATIENCE));
     CHECK(domain_last_end("renamed", &end) && end.reason == SHUTDOWN_poweroff && end.exit_status == 7);
     CHECK(has_output("renamed", "heard third\n"));
 }
@@ -130,7 +130,7 @@ void scenario_long_line(void)
     struct domain_config config = simple("long", "answer", 4096, NULL);
     static char line[3500], expected[3600];
 
-    if (!create(&config) || !CHECK(wait_output("long", "main ", 60))) {
+    if (!create(&config) || !CHECK(wait_output("long", "main ", PATIENCE))) {
         return;
     }
     for (unsigned i = 0; i < sizeof(line) - 2; i++) {
@@ -139,7 +139,7 @@ void scenario_long_line(void)
     line[sizeof(line) - 2] = '\n';
     type("long", line);
     snprintf(expected, sizeof(expected), "heard %s", line);
-    CHECK(wait_output("long", expected, 60));
+    CHECK(wait_output("long", expected, PATIENCE));
     destroy("long");
 }
 
@@ -172,17 +172,17 @@ void scenario_restart(void)
 
     config.on_reboot = ACTION_RESTART;
     domain = create(&config);
-    if (!domain || !CHECK(wait_output("again", "main ", 60))) {
+    if (!domain || !CHECK(wait_output("again", "main ", PATIENCE))) {
         return;
     }
     domain_observe(&ends.observer);
     first = domain_number(domain);
     type("again", "reboot\n");
-    CHECK(wait_output("again", "again was restarted", 60));
-    CHECK(wait_output("again", "restarted\r\nmain ", 60));
+    CHECK(wait_output("again", "again was restarted", PATIENCE));
+    CHECK(wait_output("again", "restarted\r\nmain ", PATIENCE));
     CHECK(domain_find("again") == domain && domain_number(domain) != first);
     type("again", "exit 3\n");
-    CHECK(wait_gone("again", 60));
+    CHECK(wait_gone("again", PATIENCE));
     CHECK(ends.ended == 2 && ends.reasons[0] == SHUTDOWN_reboot && ends.reasons[1] == SHUTDOWN_poweroff);
     CHECK(ends.gone == 1);
     domain_unobserve(&ends.observer);
@@ -197,10 +197,18 @@ void scenario_storm(void)
 
     config.on_reboot = ACTION_RESTART;
     if (create(&config)) {
-        CHECK(wait_gone("storm", 60));
+        CHECK(wait_gone("storm", PATIENCE));
         CHECK(has_output("storm", "5 times in a row: not restarted again"));
         CHECK(free_pages() == before);
     }
+}
+
+static bool is_shut_down(void *domain)
+{
+    struct domain_info info;
+
+    domain_describe(domain, &info);
+    return info.state == DOMAIN_SHUTDOWN;
 }
 
 void scenario_preserve(void)
@@ -212,11 +220,12 @@ void scenario_preserve(void)
 
     config.on_poweroff = ACTION_PRESERVE;
     domain = create(&config);
-    if (!domain || !CHECK(wait_output("keep", "main ", 60))) {
+    if (!domain || !CHECK(wait_output("keep", "main ", PATIENCE))) {
         return;
     }
     CHECK(!domain_last_end("keep", &end));
     type("keep", "exit 9\n");
+    CHECK(wait_for(is_shut_down, domain, PATIENCE));
     CHECK(!wait_gone("keep", 1));
     domain_describe(domain, &info);
     CHECK(info.state == DOMAIN_SHUTDOWN && info.end.ended && info.end.reason == SHUTDOWN_poweroff);
@@ -255,12 +264,12 @@ static void crash(const char *name, const char *order, unsigned reason, bool hyp
 
     config.vcpus = 2;
     CHECK(domain_crash_record(name) == NULL);
-    if (!create(&config) || !CHECK(wait_output(name, "main ", 60))) {
+    if (!create(&config) || !CHECK(wait_output(name, "main ", PATIENCE))) {
         return;
     }
     snprintf(typed, sizeof(typed), "%s\n", order);
     type(name, typed);
-    CHECK(wait_gone(name, 60));
+    CHECK(wait_gone(name, PATIENCE));
     CHECK(domain_last_end(name, &end) && end.reason == reason);
     record = domain_crash_record(name);
     if (CHECK(record != NULL)) {
@@ -308,12 +317,12 @@ void scenario_autostart(void)
 
     domain_observe(&order.observer);
     CHECK(archive_autostart() == 0);
-    CHECK(wait_output("third", "main ", 60));
+    CHECK(wait_output("third", "main ", PATIENCE));
     domain_unobserve(&order.observer);
     if (!CHECK(!strcmp(order.names, "first third "))) {
         printf("# %s\n", order.names);
     }
-    CHECK(wait_output("first", "heard as it was told\n", 60));
+    CHECK(wait_output("first", "heard as it was told\n", PATIENCE));
     destroy("first");
     destroy("third");
 }

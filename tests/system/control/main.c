@@ -193,7 +193,7 @@ void type(const char *name, const char *text)
     struct typing typing = {.rest = text};
 
     console_attach(domain_console(name), &typing.attachment, false);
-    CHECK(wait_for(typed_all, &typing, 60));
+    CHECK(wait_for(typed_all, &typing, PATIENCE));
     console_detach(&typing.attachment);
 }
 

@@ -46,11 +46,11 @@ static bool play_rounds(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct domain_config config = simple("round", "answer", 4096, i % 2 ? "-- \"exit 1\"" : NULL);
 
-        if (!create(&config) || !CHECK(wait_output("round", "\n", 60))) {
+        if (!create(&config) || !CHECK(wait_output("round", "\n", PATIENCE))) {
             return false;
         }
         if (i % 2) {
-            CHECK(wait_gone("round", 60));
+            CHECK(wait_gone("round", PATIENCE));
         } else {
             destroy("round");
         }
@@ -125,7 +125,7 @@ void scenario_crowd(void)
         char text[32];
 
         snprintf(text, sizeof(text), "heard you %u\n", i);
-        CHECK(wait_output(crowd_name(i), text, 60));
+        CHECK(wait_output(crowd_name(i), text, PATIENCE));
     }
     host = (before - free_pages()) * 4 / CROWD - 4096;
     control = (own - cor_pages_free()) * 4 / CROWD;
@@ -165,7 +165,7 @@ void scenario_full(void)
             snprintf(text, sizeof(text), "round %u\n", round);
             type(crowd_name(i), text);
             snprintf(text, sizeof(text), "heard round %u\n", round);
-            CHECK(wait_output(crowd_name(i), text, 60));
+            CHECK(wait_output(crowd_name(i), text, PATIENCE));
         }
         for (unsigned i = 0; i < made; i++) {
             destroy(crowd_name(i));
@@ -200,7 +200,7 @@ void scenario_cost(void)
         uint64_t took;
 
         begun = cor_monotonic_ns();
-        if (!create(&config) || !CHECK(wait_output(crowd_name(i), "\n", 60))) {
+        if (!create(&config) || !CHECK(wait_output(crowd_name(i), "\n", PATIENCE))) {
             return;
         }
         took = main_moment(crowd_name(i)) - begun;

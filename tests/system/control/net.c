@@ -28,7 +28,7 @@ static struct domain *start_server(void)
         with_vif(&vif, "server", "echo", "--", "mac=00:16:3e:00:00:01,bridge=lan,ip=10.9.0.1/24,antispoof=1");
     struct domain *domain = create(&config);
 
-    return domain && CHECK(wait_output("server", "echo: TCP", 60)) ? domain : NULL;
+    return domain && CHECK(wait_output("server", "echo: TCP", PATIENCE)) ? domain : NULL;
 }
 
 /* A guest that talks to the server, and ends. */
@@ -39,8 +39,9 @@ static void ask(const char *cmdline, const char *line)
 
     config.on_poweroff = ACTION_PRESERVE;
     if (create(&config)) {
-        if (!CHECK(wait_output("client", "patient good", 120)) ||
-            !CHECK(wait_output("client", "tcp good", 120)) || !CHECK(wait_output("client", "udp good", 60))) {
+        if (!CHECK(wait_output("client", "patient good", PATIENCE)) ||
+            !CHECK(wait_output("client", "tcp good", PATIENCE)) ||
+            !CHECK(wait_output("client", "udp good", PATIENCE))) {
             show_output("client");
         }
         destroy("client");
@@ -58,7 +59,7 @@ static bool has_free(void *pages)
 /* Memory of domains that end comes back piece by piece. */
 static void check_free(uint64_t before)
 {
-    if (!CHECK(wait_for(has_free, &before, 20))) {
+    if (!CHECK(wait_for(has_free, &before, PATIENCE))) {
         printf("# %lu pages are free, of %lu\n", free_pages(), before);
     }
 }
@@ -136,10 +137,10 @@ void scenario_net_hotplug(void)
     server = start_server();
     for (unsigned round = 0; server && round < 3; round++) {
         CHECK(netback_add(domain_number(server), "bridge=dmz,ip=10.8.0.1/24", &error) == 1);
-        CHECK(wait_for(is_connected, server, 30));
+        CHECK(wait_for(is_connected, server, PATIENCE));
         ask("-- 10.8.0.1", "bridge=dmz,ip=10.8.0.2/24");
         CHECK(netback_remove(domain_number(server), 1, false, &error) == 0);
-        CHECK(wait_for(is_removed, server, 30));
+        CHECK(wait_for(is_removed, server, PATIENCE));
         ask("-- 10.9.0.1", LAN2); /* the other one is as it was */
     }
     CHECK(server && netback_remove(domain_number(server), 1, false, &error) == -ENOENT);
@@ -206,16 +207,16 @@ static void evil(const char *how, bool stopped)
         return;
     }
     number = domain_number(domain);
-    if (stopped && !CHECK(wait_for(has_error, &number, 60))) {
+    if (stopped && !CHECK(wait_for(has_error, &number, PATIENCE))) {
         printf("# %s\n", how);
         show_output("evil");
     }
     if (!strcmp(how, "gone")) {
-        CHECK(wait_output("evil", "answered -1", 60));
-        CHECK(wait_output("evil", "answered again -1", 60));
+        CHECK(wait_output("evil", "answered -1", PATIENCE));
+        CHECK(wait_output("evil", "answered again -1", PATIENCE));
     }
     if (!strcmp(how, "storm")) {
-        CHECK(wait_output("evil", "storm begins", 60));
+        CHECK(wait_output("evil", "storm begins", PATIENCE));
     }
     ask("-- 10.9.0.1", LAN2);
     CHECK(stopped == has_error(&number) || !strcmp(how, "change"));

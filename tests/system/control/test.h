@@ -17,6 +17,8 @@
 #include "toolstack/control/loop.h"
 
 #define SECOND 1000000000ull
+/* Seconds for what comes, however busy the machine is: only against hanging. */
+#define PATIENCE 240
 
 /* States that the condition holds; prints the line and the text of what was expected if it does not. */
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)

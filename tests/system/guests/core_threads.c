@@ -16,6 +16,8 @@
 #include <coracle/sync.h>
 #include <coracle/thread.h>
 
+#define PATIENCE 30000000000 /* ns: against hanging, however busy the machine is */
+
 static int failures;
 static _Thread_local int local = 7;
 static _Thread_local char zeros[100];
@@ -44,17 +46,20 @@ static void *spin(void *argument)
 static void preemption(void)
 {
     struct cor_thread *threads[2];
-    double share;
+    double share = 0;
 
     for (int i = 0; i < 2; i++) {
         cor_thread_create(&threads[i], NULL, spin, (void *)&turns[i]);
     }
-    cor_thread_sleep_until(cor_monotonic_ns() + 400000000);
+    /* A machine that has other work may take long from one of them, but not from the same one for ever. */
+    for (int i = 0; i < 100 && !(share > 0.2 && share < 0.8); i++) {
+        cor_thread_sleep_until(cor_monotonic_ns() + 400000000);
+        share = (double)turns[0] / (double)(turns[0] + turns[1]);
+    }
     stop = 1;
     for (int i = 0; i < 2; i++) {
         cor_thread_join(threads[i], NULL);
     }
-    share = (double)turns[0] / (double)(turns[0] + turns[1]);
     check(turns[0] && turns[1], "two spinning threads both ran");
     check(share > 0.2 && share < 0.8, "and shared the processor");
 }
@@ -206,7 +211,7 @@ static void timeouts(void)
     int result = cor_wait(&word, 5, start + 30000000, 0);
 
     took = cor_monotonic_ns() - start;
-    check(result == -ETIMEDOUT && took >= 30000000 && took < 2000000000, "a wait ends at its deadline");
+    check(result == -ETIMEDOUT && took >= 30000000 && took < PATIENCE, "a wait ends at its deadline");
     check(cor_wait(&word, 4, COR_FOREVER, 0) == -EAGAIN, "a wait for a value that is gone");
     check(cor_wait(&word, 5, start, 0) == -ETIMEDOUT, "a deadline in the past");
     check(cor_sem_wait(&items, cor_monotonic_ns() + 1000000) == -ETIMEDOUT, "semaphore with a deadline");
@@ -230,14 +235,20 @@ static void *finish(void *unused)
     return NULL;
 }
 
-/* Free frames once the idle thread has had time to free the threads that nobody joins. */
+/*
+ * Free frames once the idle thread, which frees the threads that nobody joins, has run several times for
+ * nothing.
+ */
 static size_t settled_pages_free(void)
 {
-    size_t pages, last = 0;
+    size_t pages = cor_pages_free();
 
-    while ((pages = cor_pages_free()) != last) {
-        last = pages;
-        cor_thread_sleep_until(cor_monotonic_ns() + 30000000);
+    for (int same = 0; same < 10; same++) {
+        size_t last = pages;
+
+        cor_thread_sleep_until(cor_monotonic_ns() + 5000000);
+        pages = cor_pages_free();
+        same = pages == last ? same : 0;
     }
     return pages;
 }

@@ -67,7 +67,7 @@ static void test_levels(void)
     check(add(epoll, ends[0], EPOLLIN) == 0 && add(epoll, pipes[0], EPOLLIN) == 0, "add a socket and a pipe");
     check(epoll_wait(epoll, &event, 1, 0) == 0, "nothing is ready");
     write(ends[1], "abc", 3);
-    check(wait_for(epoll, ends[0], 1000) == EPOLLIN, "the socket is");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) == EPOLLIN, "the socket is");
     check(wait_for(epoll, ends[0], 0) == EPOLLIN, "and stays so");
     read(ends[0], text, 2);
     check(wait_for(epoll, ends[0], 0) == EPOLLIN, "while something is left");
@@ -82,9 +82,9 @@ static void test_levels(void)
     read(pipes[0], text, 1);
     check(add(epoll, ends[0], EPOLLIN | EPOLLRDHUP) == 0, "add again");
     shutdown(ends[1], SHUT_WR);
-    check(wait_for(epoll, ends[0], 1000) == (EPOLLIN | EPOLLRDHUP), "EPOLLRDHUP");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) == (EPOLLIN | EPOLLRDHUP), "EPOLLRDHUP");
     shutdown(ends[0], SHUT_WR);
-    check(wait_for(epoll, ends[0], 1000) & EPOLLHUP, "EPOLLHUP without being asked for");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) & EPOLLHUP, "EPOLLHUP without being asked for");
     close(pipes[1]);
     check(wait_for(epoll, pipes[0], 0) == EPOLLHUP, "the pipe's writer has gone");
     close(ends[0]);
@@ -103,21 +103,22 @@ static void test_edges(void)
     connected(ends);
     add(epoll, ends[0], EPOLLIN | EPOLLET);
     write(ends[1], "abc", 3);
-    check(wait_for(epoll, ends[0], 1000) == EPOLLIN, "an edge");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) == EPOLLIN, "an edge");
     check(wait_for(epoll, ends[0], 20) == 0, "is told once");
     read(ends[0], text, 1);
     check(wait_for(epoll, ends[0], 20) == 0, "reading is no edge");
     write(ends[1], "d", 1);
-    check(wait_for(epoll, ends[0], 1000) == EPOLLIN, "more bytes are");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) == EPOLLIN, "more bytes are");
     read(ends[0], text, sizeof(text));
     event = (struct epoll_event){.events = EPOLLIN | EPOLLONESHOT, .data.fd = ends[0]};
     epoll_ctl(epoll, EPOLL_CTL_MOD, ends[0], &event);
     write(ends[1], "e", 1);
-    check(wait_for(epoll, ends[0], 1000) == EPOLLIN && wait_for(epoll, ends[0], 20) == 0, "EPOLLONESHOT");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) == EPOLLIN && wait_for(epoll, ends[0], 20) == 0,
+          "EPOLLONESHOT");
     write(ends[1], "f", 1);
     check(wait_for(epoll, ends[0], 20) == 0, "is silent");
     epoll_ctl(epoll, EPOLL_CTL_MOD, ends[0], &event);
-    check(wait_for(epoll, ends[0], 20) == EPOLLIN, "until armed again");
+    check(wait_for(epoll, ends[0], PATIENCE_MS) == EPOLLIN, "until armed again");
     /* A watch belongs to the open file: it lives while a copy of the descriptor does. */
     copy = dup(ends[0]);
     event.events = EPOLLIN;
@@ -208,8 +209,8 @@ static void test_eventfd(void)
 static void test_poll_and_select(void)
 {
     int ends[2], pipes[2], counter = eventfd(0, 0);
-    struct timeval none = {0}, while_ = {.tv_sec = 2};
-    struct timespec while_ns = {.tv_sec = 2};
+    struct timeval none = {0}, while_ = {.tv_sec = PATIENCE_MS / 1000};
+    struct timespec while_ns = {.tv_sec = PATIENCE_MS / 1000};
     struct pollfd fds[4];
     fd_set reads, writes;
     pthread_t thread;
@@ -226,7 +227,7 @@ static void test_poll_and_select(void)
     check(poll(fds, 4, 10) == 0, "nothing to read");
     later_fd = pipes[1];
     pthread_create(&thread, NULL, write_later, text);
-    check(poll(fds, 4, 2000) == 1 && fds[1].revents == POLLIN, "the pipe, later");
+    check(poll(fds, 4, PATIENCE_MS) == 1 && fds[1].revents == POLLIN, "the pipe, later");
     pthread_join(thread, NULL);
     read(pipes[0], text, 8);
     later_fd = ends[1];
@@ -303,7 +304,7 @@ static void test_many(void)
         for (int i = 0; i < MANY; i += 3)
             write(many_pipes[i][1], "x", 1);
         for (int i = 0; i < MANY; i += 3) {
-            for (int tries = 0; tries < 2000 && taken[i] != round + 1; tries++)
+            for (int tries = 0; tries < PATIENCE_MS && taken[i] != round + 1; tries++)
                 usleep(1000);
             good &= taken[i] == round + 1;
         }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PATIENCE_MS 120000 /* against hanging: for what comes, however busy the machine is */
+
 static int failures;
 
 static inline void check_at(int good, const char *name, int line)

@@ -149,9 +149,9 @@ static void interruptions(void)
     check_errno(read(fds[0], &byte, 1), EINTR, "read is interrupted");
     check(caught >= 1 && last == SIGALRM, "by the alarm");
     arm(20);
-    struct timespec ts = {.tv_sec = 10}, left;
+    struct timespec ts = {.tv_sec = 100}, left;
     check_errno(nanosleep(&ts, &left), EINTR, "nanosleep is interrupted");
-    check(left.tv_sec <= 9, "time left");
+    check(left.tv_sec <= 99, "time left");
     arm(20);
     struct pollfd pollfd = {.fd = fds[0], .events = POLLIN};
     check_errno(poll(&pollfd, 1, -1), EINTR, "poll is interrupted");
@@ -159,7 +159,7 @@ static void interruptions(void)
     check_errno(pause(), EINTR, "pause");
     caught = 0;
     arm(20);
-    for (uint64_t end = now_ms() + 5000; !caught && now_ms() < end;)
+    for (uint64_t end = now_ms() + PATIENCE_MS; !caught && now_ms() < end;)
         ;
     check(caught >= 1, "a busy program is interrupted");
     sigemptyset(&set);
@@ -195,7 +195,7 @@ static void polling(void)
     char buf[8];
     pthread_t thread;
     fd_set reads;
-    struct timeval timeout = {.tv_sec = 5};
+    struct timeval timeout = {.tv_sec = PATIENCE_MS / 1000};
 
     pipe(fds);
     struct pollfd pollfds[2] = {{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLOUT}};
@@ -225,8 +225,8 @@ static void clocks(void)
     check(clock_gettime(CLOCK_MONOTONIC, &a) == 0 && nanosleep(&ts, NULL) == 0, "sleep");
     clock_gettime(CLOCK_MONOTONIC, &b);
     long ns = (b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec;
-    check(ns >= 50000000 && ns < 2000000000, "as long as asked");
-    check(clock_gettime(CLOCK_REALTIME, &a) == 0 && a.tv_sec >= t && a.tv_sec < t + 10, "time of day");
+    check(ns >= 50000000 && ns < 60000000000, "as long as asked");
+    check(clock_gettime(CLOCK_REALTIME, &a) == 0 && a.tv_sec >= t && a.tv_sec < t + 60, "time of day");
     check(t > 1600000000 && gmtime(&t)->tm_year > 119, "a year of this age");
     check(gettimeofday(&tv, NULL) == 0 && tv.tv_sec >= t, "gettimeofday");
     check(clock_getres(CLOCK_MONOTONIC, &res) == 0 && res.tv_sec == 0 && res.tv_nsec >= 1, "resolution");

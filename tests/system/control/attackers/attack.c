@@ -12,9 +12,13 @@ uint8_t *console_page(void)
 
 void say(const char *text)
 {
+    static bool busy; /* lines of two vCPUs do not mix */
     struct xencons_interface *ring = (void *)console_page();
     struct evtchn_send send = {.port = start_info->console.domU.evtchn};
 
+    while (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE)) {
+        hcall(sched_op, SCHEDOP_yield);
+    }
     while (*text != 0) {
         if (ring->out_prod - __atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) < sizeof(ring->out)) {
             ring->out[MASK_XENCONS_IDX(ring->out_prod, ring->out)] = *text++;
@@ -23,6 +27,7 @@ void say(const char *text)
             hcall(sched_op, SCHEDOP_yield);
         }
     }
+    __atomic_clear(&busy, __ATOMIC_RELEASE);
     hcall(event_channel_op, EVTCHNOP_send, &send);
 }
 

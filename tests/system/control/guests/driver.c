@@ -68,12 +68,12 @@ int main(int argc, char **argv)
     if (registers && op.port && cor_event_attach(op.port, interrupted, NULL) == 0) {
         for (unsigned i = 0; i < 5; i++) {
             registers[RAISE / 4] = 1;
-            heard += cor_sem_wait(&came, cor_monotonic_ns() + 20000000000ull) == 0;
+            heard += cor_sem_wait(&came, cor_monotonic_ns() + 200000000000ull) == 0;
             registers[ACK / 4] = ~0u;
             hypercall_physdev_op(PHYSDEVOP_eoi, &eoi);
         }
         registers[RAISE / 4] = 1;
-        (void)cor_sem_wait(&came, cor_monotonic_ns() + 20000000000ull);
+        (void)cor_sem_wait(&came, cor_monotonic_ns() + 200000000000ull);
     }
     printf("heard %u of 5\n", heard);
     return 0;
