@@ -3,7 +3,11 @@
 as a backend would (tests/system/device); some also on stock Xen. The disks' contents are looked at afterwards."""
 import os
 import re
+import shutil
+import socket
 import struct
+import tempfile
+import threading
 
 from runner.core import Failure, Test
 from runner.machine import DOMAIN_END, HYPERVISOR_FAULT, boot
@@ -12,6 +16,7 @@ from runner.tool import product
 DISK = 4 << 20
 PIECE = 64 << 10
 SALT = 0x5a5a5a5a
+COUNTED = ('-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm')
 NIC = ['-netdev', 'user,id=net']
 
 
@@ -118,5 +123,124 @@ def machine(name, keys):
     return Test('system/devices/' + name, function)
 
 
+# What tests/system/device/uplink.c sends, again and again: streams of TCP by IPv4, and by IPv6.
+MSS = {4: 1448, 6: 1428}
+MARKS = {1: 4, 11: 6, 2: 4, 12: 6, 3: 4, 13: 6}
+
+
+def sizes(mss):
+    return [1, 100, mss, mss + 1, 2 * mss, 4096, 30000, 65535 - 86] + [40 * mss] * 16
+
+
+def ones_sum(data):
+    data += b'\0' * (len(data) % 2)
+    total = sum(struct.unpack('!%dH' % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total
+
+
+class Packets:
+    """The packets that must come, in this order, each with this of the stream; `wrong` says which did not."""
+
+    def __init__(self, fragments):
+        """fragments: what the card shall cut comes whole, as IPv4 fragments: so does QEMU's 82574 before 8.0."""
+        self.expected, self.wrong, self.parts, at = [], None, b'', 0xffff8000
+        for mark, version in MARKS.items():
+            mss = 65535 if fragments and mark == 1 else MSS[version]
+            for size in sizes(MSS[version]):
+                for begin in range(0, size, mss):
+                    length = min(mss, size - begin)
+                    self.expected.append((mark, (at + begin) & 0xffffffff, length, begin // mss, begin + length == size))
+                at += size
+
+    def reassemble(self, frame):
+        """The frame, or the one whose last fragment it is; None: there are more."""
+        field = struct.unpack('!H', frame[20:22])[0]
+        if frame[12:14] != b'\x08\0' or not field & 0x3fff:
+            return frame
+        if (field & 0x1fff) * 8 != len(self.parts):
+            self.wrong = 'a fragment at %d instead of %d' % ((field & 0x1fff) * 8, len(self.parts))
+        self.parts += frame[34:14 + struct.unpack('!H', frame[16:18])[0]]
+        if field & 0x2000:
+            return None
+        ip = bytearray(frame[14:34])
+        ip[2:4], ip[6:8], ip[10:12] = struct.pack('!H', 20 + len(self.parts)), b'\0\0', b'\0\0'
+        ip[10:12] = struct.pack('!H', ~ones_sum(bytes(ip)) & 0xffff)
+        whole, self.parts = frame[:14] + bytes(ip) + self.parts, b''
+        return whole
+
+    def take(self, frame):
+        frame = self.reassemble(frame)
+        if not self.expected or self.wrong or frame is None:
+            return
+        mark, at, length, number, last = self.expected[0]
+        ipv6 = MARKS[mark] == 6
+        if number == 0 and len(frame) == 14 + 20 + 32:
+            return  # QEMU's 8254x sends an empty packet behind a whole number of full ones
+        self.expected.pop(0)
+        ip, tcp = frame[14:], frame[14 + (40 if ipv6 else 20):]
+        if ipv6:
+            whole = struct.unpack('!H', ip[4:6])[0] + 40
+            pseudo = ip[8:40] + struct.pack('!II', whole - 40, 6)
+        else:
+            whole, name = struct.unpack('!HH', ip[2:6])
+            pseudo = ip[12:20] + struct.pack('!HH', 6, whole - 20)
+            if ones_sum(ip[:20]) != 0xffff or name != (0xfff0 + number) & 0xffff:
+                self.wrong = 'IPv4: checksum %04x, identification %04x' % (ones_sum(ip[:20]), name)
+        words = bytes((i ^ i >> 8 ^ i >> 16) & 255 for i in ((at + n) & 0xffffffff for n in range(length)))
+        good = (frame[:14] == b'\2\0\0\0\0\2\2\0\0\0\0\1' + (b'\x86\xdd' if ipv6 else b'\x08\0'),
+                whole == len(ip) == (72 if ipv6 else 52) + length, struct.unpack('!HHI', tcp[:8]) == (mark, 80, at),
+                tcp[12] == 0x80, tcp[13] == (0x19 if last else 0x10), tcp[20:32] == b'\1\1\x08\nabcdefgh',
+                ones_sum(pseudo + tcp) == 0xffff, tcp[32:] == words)
+        if not all(good):
+            self.wrong = self.wrong or 'stream %d, number %d, %d bytes: %s' % (mark, at, length, good)
+
+
+def uplink(name, card, driver, cuts=False, fragments=False):
+    """Long TCP frames out of a bridge, cut by the card where it does that (IPv4): what comes out on its wire."""
+    def function(context):
+        folder = tempfile.mkdtemp(prefix='coracle-')
+        packets = Packets(fragments)
+
+        def listen():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+                wire.bind(folder + '/host')
+                ready.set()
+                wire.settimeout(100)
+                try:
+                    while packets.expected and not packets.wrong:
+                        packets.take(wire.recv(65536))
+                    wire.sendto(b'\xff' * 6 + b'\2\0\0\0\0\2\x88\xb5'.ljust(54, b'\0'), folder + '/card')
+                except OSError as error:
+                    packets.wrong = packets.wrong or '%d packets have not come: %s' % (len(packets.expected), error)
+
+        ready = threading.Event()
+        thread = threading.Thread(target=listen)
+        thread.start()
+        ready.wait()
+        try:
+            output = boot(context, 'coracle', product(context, 'tests/system/devices.elf'), '-- uplink', memory='128M',
+                          timeout=100, until=DOMAIN_END['coracle']['poweroff'],
+                          qemu=['-netdev', 'dgram,id=net,local.type=unix,local.path=%s/card,remote.type=unix,remote.path=%s/host'
+                                % (folder, folder), '-device', card + ',netdev=net', *COUNTED])
+        finally:
+            thread.join()
+            shutil.rmtree(folder)
+        if packets.wrong:
+            raise Failure(packets.wrong, output.text)
+        judge(output)
+        if '(%s)' % driver not in output.text:
+            raise Failure('no card was found', output.text)
+        by = re.findall(r'IPv4, cut by the (\w+)', output.text)
+        if by != ['card' if cuts else 'bridge', 'bridge', 'bridge']:
+            raise Failure('IPv4 is cut by: %s' % by, output.text)
+        return output.text
+
+    return Test('system/devices/uplink-' + name, function)
+
+
 def collect(_context):
-    return [machine(name, keys) for name, keys in MACHINES.items()]
+    return [machine(name, keys) for name, keys in MACHINES.items()] + [
+        uplink('e1000', 'e1000', 'e1000', cuts=True), uplink('e1000e', 'e1000e', 'e1000', cuts=True, fragments=True),
+        uplink('rtl8139', 'rtl8139', 'rtl8139'), uplink('virtio', 'virtio-net-pci', 'virtio-net')]

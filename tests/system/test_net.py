@@ -90,10 +90,10 @@ def page(card):
     return function
 
 
-def echo(context):
+def echo(context, card='virtio-net-pci'):
     """TCP and UDP through the bridge, frames of all sizes."""
     port, udp = free_port(), free_port(socket.SOCK_DGRAM)
-    options = ['-p', '%d:7' % port, '-p', '127.0.0.1:%d:7/udp' % udp]
+    options = ['-p', '%d:7' % port, '-p', '127.0.0.1:%d:7/udp' % udp, '--nic', card]
     data = bytes(i * 7 & 255 for i in range(1 << 20))
     with Server(context, options, ECHO, [], 'echo: TCP') as server:
         with socket.create_connection(('127.0.0.1', port), PATIENCE) as one:
@@ -200,5 +200,7 @@ def usage(context):
 def collect(_context):
     cards = {'virtio': 'virtio-net-pci', 'e1000': 'e1000', 'rtl8139': 'rtl8139'}
     tests = {'page/' + name: page(card) for name, card in cards.items()}
-    tests.update({'echo': echo, 'configuration': configuration, 'load': loaded, 'port_in_use': port_in_use, 'usage': usage})
+    for name in ('e1000', 'rtl8139'):
+        tests['echo/' + name] = lambda context, card=name: echo(context, card)
+    tests.update({'echo/virtio': echo, 'configuration': configuration, 'load': loaded, 'port_in_use': port_in_use, 'usage': usage})
     return [Test('system/net/' + name, function) for name, function in tests.items()]

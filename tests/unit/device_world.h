@@ -270,12 +270,12 @@ int cor_thread_sleep_until(uint64_t deadline)
     return 0;
 }
 
-static struct loop_task *queue;
+static struct loop_task *tasks;
 static struct loop_timer *timers[8];
 
 void loop_post(struct loop_task *task)
 {
-    struct loop_task **end = &queue;
+    struct loop_task **end = &tasks;
 
     if (task->queued)
         return;
@@ -288,7 +288,7 @@ void loop_post(struct loop_task *task)
 
 void loop_cancel(struct loop_task *task)
 {
-    struct loop_task **at = &queue;
+    struct loop_task **at = &tasks;
 
     while (*at && *at != task)
         at = &(*at)->next;
@@ -322,7 +322,7 @@ static void run(uint64_t ns)
     uint64_t until = now + ns;
 
     for (;;) {
-        struct loop_task *task = queue;
+        struct loop_task *task = tasks;
 
         for (unsigned i = 0; !task && i < 8; i++) {
             struct loop_timer *timer = timers[i];
@@ -367,7 +367,7 @@ static void world_check_empty(void)
     assert_int_equal(dma_blocks, 0);
     assert_int_equal(mapped, 0);
     assert_false(mastering);
-    assert_null(queue);
+    assert_null(tasks);
     for (unsigned i = 0; i < 8; i++)
         assert_null(timers[i]);
 }

@@ -245,7 +245,11 @@ static void bad_frames_are_answered_with_an_error(void **state)
     request(1, 0, 5000, NETTXF_more_data); /* a second piece that has vanished */
     granted[9] = false;
     request(9, 0, 904, 0);
-    assert_int_equal(push(&more), 1);
+    request(1, 0, 2048, NETTXF_extra_info | NETTXF_csum_blank);
+    extra_gso(XEN_NETIF_GSO_TYPE_TCPV4, 2, false); /* a thousand packets of two bytes */
+    request(1, 0, 2048, NETTXF_extra_info | NETTXF_csum_blank);
+    extra_gso(XEN_NETIF_GSO_TYPE_TCPV4, 3, false);
+    assert_int_equal(push(&more), 2);
     assert_null(ring.broken);
     check_answer(0, 1000, NETIF_RSP_ERROR);
     check_answer(1, 1001, NETIF_RSP_ERROR);
@@ -253,7 +257,9 @@ static void bad_frames_are_answered_with_an_error(void **state)
     check_answer(4, 1004, NETIF_RSP_OKAY);
     check_answer(5, 1005, NETIF_RSP_ERROR);
     check_answer(6, 1006, NETIF_RSP_ERROR);
-    assert_int_equal(ring.counters.tx_errors, 4);
+    check_answer(7, 1007, NETIF_RSP_ERROR);
+    check_answer(9, 1009, NETIF_RSP_OKAY);
+    assert_int_equal(ring.counters.tx_errors, 5);
 }
 
 /* Each breaks the ring, takes no frame, and copies nothing. */

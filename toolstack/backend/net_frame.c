@@ -110,21 +110,31 @@ static void put32(uint8_t *p, uint32_t value)
     put16(p + 2, value);
 }
 
-/* The ones' complement sum of 16-bit words in network order, not folded; an odd last byte is a high one. */
-static uint64_t add_words(const uint8_t *p, size_t length, uint64_t sum)
-{
-    for (; length > 1; length -= 2, p += 2) {
-        sum += get16(p);
-    }
-    return length ? sum + (uint32_t)(p[0] << 8) : sum;
-}
-
 static uint16_t fold(uint64_t sum)
 {
     while (sum >> 16) {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     return (uint16_t)sum;
+}
+
+/*
+ * The ones' complement sum of 16-bit words in network order, not folded; an odd last byte is a high one.
+ * Most is summed as it lies: the sum of swapped words is the swapped sum (RFC 1071, 2).
+ */
+static uint64_t add_words(const uint8_t *p, size_t length, uint64_t sum)
+{
+    uint64_t swapped = 0, words;
+
+    for (; length >= sizeof(words); length -= sizeof(words), p += sizeof(words)) {
+        memcpy(&words, p, sizeof(words));
+        swapped += (words & 0xffffffff) + (words >> 32);
+    }
+    sum += __builtin_bswap16(fold(swapped));
+    for (; length > 1; length -= 2, p += 2) {
+        sum += get16(p);
+    }
+    return length ? sum + (uint32_t)(p[0] << 8) : sum;
 }
 
 static bool parse_ip(const struct net_frame_buffer *frame, struct frame_layout *layout)

@@ -197,7 +197,8 @@ static struct net_frame_buffer *make_frame(const struct arrival *a)
     bool blank = a->flags & NETTXF_csum_blank;
     struct net_frame_buffer *frame;
 
-    if (a->length < FRAME_ETHERNET || (a->gso != FRAME_GSO_NONE && !blank)) {
+    if (a->length < FRAME_ETHERNET ||
+        (a->gso != FRAME_GSO_NONE && (!blank || a->length / a->gso_size >= NET_SEGMENTS_MOST))) {
         return NULL;
     }
     frame = frame_new(a->length);

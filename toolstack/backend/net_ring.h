@@ -19,6 +19,8 @@
 
 #define NET_RING_SIZE  256u /* entries of either ring */
 #define NET_SLOTS_MOST 20u  /* data requests of a frame; XEN_NETIF_NR_SLOTS_MIN, and what old guests send */
+#define NET_SEGMENTS_MOST                                                                                    \
+    1024u /* that a frame may ask to be cut into: more is work for us, and not for a wire */
 
 struct net_ring_counters {
     uint64_t tx_frames, tx_bytes, tx_errors; /* from the frontend; errors: answered with one */

@@ -180,14 +180,28 @@ static void writable(void *argument)
 static void receive(void *argument, const struct net_frame *arrived)
 {
     struct uplink *uplink = argument;
-    struct net_frame_buffer *frame = frame_new(arrived->length);
+    struct net_frame_buffer *frame;
+    uint32_t length = arrived->length, at = arrived->length;
 
+    for (unsigned i = 0; i < arrived->nr_more; i++) {
+        length += arrived->more[i].length;
+    }
+    frame = frame_new(length);
     if (!frame) {
         uplink->dropped++;
         return;
     }
     memcpy(frame->data, arrived->data, arrived->length);
-    frame->validated = arrived->checksum_good;
+    for (unsigned i = 0; i < arrived->nr_more; i++) {
+        memcpy(frame->data + at, arrived->more[i].data, arrived->more[i].length);
+        at += arrived->more[i].length;
+    }
+    frame->checksum_blank = arrived->checksum_blank;
+    frame->validated = arrived->checksum_good || arrived->checksum_blank;
+    if (arrived->segment_size) {
+        frame->gso = arrived->ipv6 ? FRAME_GSO_TCPV6 : FRAME_GSO_TCPV4;
+        frame->gso_size = arrived->segment_size;
+    }
     bridge_input(uplink->port, frame->data, frame->length, cor_monotonic_ns(), frame);
     frame_release(frame);
 }
@@ -253,8 +267,11 @@ static void failed(void *argument, int error)
     free(uplink);
 }
 
-static const struct netdev_client client = {
-    .receive = receive, .writable = writable, .link_changed = link_changed, .failed = failed};
+static const struct netdev_client client = {.offloads = true,
+                                            .receive = receive,
+                                            .writable = writable,
+                                            .link_changed = link_changed,
+                                            .failed = failed};
 
 struct uplink *uplink_open(struct netdev *dev, struct bridge *bridge, void (*ended)(void *argument),
                            void *argument, int *error)

@@ -6,7 +6,8 @@ DEVICE_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -D__XEN_TOOLS__ -fno-common -MMD 
 
 # An image that drives the devices as the initial domain: tests/system/test_devices.py.
 DEVICE_TEST := $(BUILD)/tests/system/devices.elf
-DEVICE_TEST_OBJ := $(patsubst %.c,$(BUILD)/device/%.o,$(wildcard tests/system/device/*.c) toolstack/control/loop.c)
+DEVICE_TEST_OBJ := $(patsubst %.c,$(BUILD)/device/%.o,$(wildcard tests/system/device/*.c) toolstack/control/loop.c \
+	$(addprefix toolstack/backend/,uplink.c bridge.c bridge_filter.c net_frame.c))
 $(BUILD)/device/toolstack/control/loop.o: DEVICE_CFLAGS += -mgeneral-regs-only
 
 $(DEVICE_OBJ) $(DEVICE_TEST_OBJ): $(BUILD)/device/%.o: %.c $(CORACLE_CC) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen

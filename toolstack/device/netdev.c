@@ -138,7 +138,10 @@ static int check(const struct netdev *dev, const struct net_packet *p)
     if (p->segment_size) {
         unsigned needed = p->ipv6 ? NETDEV_TX_TSO6 : NETDEV_TX_TSO4;
 
-        return p->checksum && (dev->offloads & needed) && p->header_length < length ? 0 : -EINVAL;
+        if (!p->checksum || !(dev->offloads & needed) || p->header_length >= length) {
+            return -EINVAL;
+        }
+        return p->header_length + p->segment_size > dev->mtu + 14u ? -EMSGSIZE : 0;
     }
     return 0;
 }
@@ -189,6 +192,9 @@ void netdev_receive(struct netdev *dev, const struct net_frame *frame)
     }
     dev->counters.rx_frames++;
     dev->counters.rx_bytes += frame->length;
+    for (unsigned i = 0; i < frame->nr_more; i++) {
+        dev->counters.rx_bytes += frame->more[i].length;
+    }
     if (dev->client) {
         dev->client->receive(dev->argument, frame);
     }

@@ -23,7 +23,8 @@
 #define NETDEV_TX_CHECKSUM 1u /* finishes a TCP or UDP checksum: net_packet.checksum */
 #define NETDEV_TX_TSO4     2u /* cuts TCP over IPv4: net_packet.segment_size */
 #define NETDEV_TX_TSO6     4u
-#define NETDEV_RX_CHECKSUM 8u /* net_frame.checksum_good may be true */
+#define NETDEV_RX_CHECKSUM 8u  /* net_frame.checksum_good may be true */
+#define NETDEV_RX_LARGE    16u /* long frames come in, if the client takes them: net_frame.segment_size */
 
 /*
  * A packet to send. It belongs to the driver from netdev_send() until done(); so does the memory behind the
@@ -49,18 +50,35 @@ struct net_packet {
     struct net_packet *next; /* the driver's */
 };
 
-/* A frame that came in. data is the driver's, valid during the call only; it crosses no page. */
+/* A part of a frame. */
+struct net_part {
+    const void *data;
+    uint32_t length;
+};
+
+/*
+ * A frame that came in, without FCS. Its memory is the driver's, valid during the call only. data, which
+ * crosses no page, is all of it, but with offloads that the client has asked for: then a frame may be as
+ * long as 64 KiB.
+ */
 struct net_frame {
     const void *data;
     uint64_t address;   /* data's machine address */
-    uint32_t length;    /* without FCS */
+    uint32_t length;    /* of data */
     bool checksum_good; /* TCP or UDP: the card has verified it */
+    /* With netdev_client.offloads: */
+    bool checksum_blank;         /* TCP or UDP: there is only the pseudo header's sum */
+    bool ipv6;                   /* with segment_size */
+    uint16_t segment_size;       /* TCP: payload bytes of the packets that it has come in; 0: it is one */
+    const struct net_part *more; /* what follows data */
+    unsigned nr_more;
 };
 
 struct netdev;
 
 /* The card's client; argument is its own. All may be NULL but receive. */
 struct netdev_client {
+    bool offloads; /* receive() takes frames in parts, with segment sizes and blank checksums */
     void (*receive)(void *argument, const struct net_frame *frame);
     void (*writable)(void *argument);              /* after -EAGAIN: there is room again */
     void (*link_changed)(void *argument, bool up); /* netdev.link_up is the new one */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * virtio network devices (virtio 1.1, 5.1), one pair of queues. A frame has a header in front, in a
- * descriptor of its own, as the legacy transport wants it.
+ * descriptor of its own, as the legacy transport wants it. With F_MRG_RXBUF a frame that comes in may fill
+ * several buffers, of which the first begins with the header.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,10 +18,15 @@
 #define F_GUEST_CSUM (1ull << 1)
 #define F_MTU        (1ull << 3)
 #define F_MAC        (1ull << 5)
+#define F_GUEST_TSO4 (1ull << 7)
+#define F_GUEST_TSO6 (1ull << 8)
 #define F_HOST_TSO4  (1ull << 11)
 #define F_HOST_TSO6  (1ull << 12)
+#define F_MRG_RXBUF  (1ull << 15)
 #define F_STATUS     (1ull << 16)
-#define WANTED       (F_CSUM | F_GUEST_CSUM | F_MTU | F_MAC | F_HOST_TSO4 | F_HOST_TSO6 | F_STATUS)
+#define F_LARGE      (F_GUEST_TSO4 | F_GUEST_TSO6) /* frames that only come in several buffers */
+#define F_RECEIVE    (F_GUEST_CSUM | F_LARGE | F_MRG_RXBUF)
+#define WANTED       (F_CSUM | F_MTU | F_MAC | F_HOST_TSO4 | F_HOST_TSO6 | F_STATUS | F_RECEIVE)
 
 enum { CFG_MAC = 0, CFG_STATUS = 6, CFG_MTU = 10 };
 enum { QUEUE_RECEIVE, QUEUE_SEND };
@@ -30,7 +36,8 @@ enum { QUEUE_RECEIVE, QUEUE_SEND };
 #define DATA_VALID   2u
 #define GSO_TCPV4    1u /* header.gso_type */
 #define GSO_TCPV6    4u
-#define HEADER_SHORT 10u /* legacy: without num_buffers */
+#define GSO_ECN      0x80u /* beside these: nothing that a receiver has to know */
+#define HEADER_SHORT 10u   /* legacy: without num_buffers */
 #define HEADER_LONG  12u
 
 struct header {
@@ -40,6 +47,7 @@ struct header {
 _Static_assert(sizeof(struct header) == HEADER_LONG, "virtio 1.1, 5.1.6");
 
 #define BUFFERS     128u
+#define PARTS       40u                  /* buffers of a frame: 64 KiB, and some more */
 #define SLOTS       (COR_PAGE_SIZE / 16) /* headers of packets to send, 16 bytes each */
 #define MTU_DEFAULT 1500u
 
@@ -56,6 +64,12 @@ struct virtio_net {
     unsigned header_length;
     struct net_buffer buffers[BUFFERS];
     unsigned nr_buffers;
+    uint64_t offered; /* features that it had when it was found */
+    bool mergeable;
+    /* The frame that comes in: the buffers that have arrived, of so many; 0: none has. */
+    struct net_buffer *arrived[PARTS];
+    struct net_part parts[PARTS];
+    unsigned nr_arrived, nr_expected;
     char *headers; /* a page of SLOTS */
     uint64_t headers_address;
     struct slot slots[SLOTS], *free;
@@ -66,24 +80,87 @@ static bool offer(struct virtio_net *n, struct net_buffer *buffer)
 {
     const struct dma_segment segments[] = {{buffer->address, n->header_length},
                                            {buffer->address + NET_BUFFER_FRAME, NET_BUFFER_ROOM}};
+    const struct dma_segment whole = {buffer->address + NET_BUFFER_FRAME - HEADER_LONG,
+                                      NET_BUFFER_ROOM + HEADER_LONG};
 
-    return virtqueue_add(&n->receive, segments, 0, 2, buffer) == 0;
+    return (n->mergeable ? virtqueue_add(&n->receive, &whole, 0, 1, buffer)
+                         : virtqueue_add(&n->receive, segments, 0, 2, buffer)) == 0;
 }
 
-static void receive_one(struct virtio_net *n, const struct net_buffer *buffer, uint32_t written)
+/* What the header says beyond the frame itself. False: nonsense, or what nobody has asked for. */
+static bool read_header(const struct virtio_net *n, const struct header *h, struct net_frame *frame)
 {
-    const struct header *h = (const struct header *)buffer->memory;
-    struct net_frame frame = {.data = buffer->memory + NET_BUFFER_FRAME,
-                              .address = buffer->address + NET_BUFFER_FRAME,
-                              .length = written - n->header_length,
-                              .checksum_good = (n->virtio.features & F_GUEST_CSUM) &&
-                                               (h->flags & (NEEDS_CSUM | DATA_VALID))};
+    unsigned gso = h->gso_type & ~GSO_ECN;
 
-    if (written < n->header_length + 14u || frame.length > NET_BUFFER_ROOM) {
+    if (!(n->virtio.features & F_GUEST_CSUM)) {
+        return h->gso_type == 0;
+    }
+    frame->checksum_blank = h->flags & NEEDS_CSUM;
+    frame->checksum_good = h->flags & DATA_VALID;
+    if (gso == 0) {
+        return true;
+    }
+    frame->segment_size = h->gso_size;
+    frame->ipv6 = gso == GSO_TCPV6;
+    return frame->checksum_blank && h->gso_size &&
+           ((gso == GSO_TCPV4 && (n->virtio.features & F_GUEST_TSO4)) ||
+            (gso == GSO_TCPV6 && (n->virtio.features & F_GUEST_TSO6)));
+}
+
+/* All buffers of a frame are here. */
+static void receive_frame(struct virtio_net *n)
+{
+    const struct net_buffer *first = n->arrived[0];
+    const char *header = n->mergeable ? first->memory + NET_BUFFER_FRAME - HEADER_LONG : first->memory;
+    struct net_frame frame = {.data = first->memory + NET_BUFFER_FRAME,
+                              .address = first->address + NET_BUFFER_FRAME,
+                              .length = n->parts[0].length,
+                              .more = n->parts + 1,
+                              .nr_more = n->nr_arrived - 1};
+    struct header h;
+
+    memcpy(&h, header, n->header_length);
+    if (frame.length < 14 || !read_header(n, &h, &frame)) {
         n->dev.counters.rx_errors++;
     } else {
         netdev_receive(&n->dev, &frame);
     }
+}
+
+/* A buffer has come; with it perhaps a frame. False: the device may not do that. */
+static bool arrive(struct virtio_net *n, struct net_buffer *buffer, uint32_t written)
+{
+    char *begin = buffer->memory + NET_BUFFER_FRAME;
+    uint32_t header = n->nr_arrived ? 0 : n->header_length;
+    struct header h = {.buffers = 1};
+
+    if (n->mergeable) {
+        begin -= HEADER_LONG - header;
+        memcpy(&h, buffer->memory + NET_BUFFER_FRAME - HEADER_LONG, sizeof(h));
+    }
+    if (written <= header || written > n->header_length + NET_BUFFER_ROOM) {
+        return false;
+    }
+    if (!n->nr_arrived) {
+        n->nr_expected = n->mergeable ? h.buffers : 1;
+    }
+    if (n->nr_expected == 0 || n->nr_expected > PARTS) {
+        return false;
+    }
+    n->arrived[n->nr_arrived] = buffer;
+    n->parts[n->nr_arrived++] = (struct net_part){begin, written - header};
+    return true;
+}
+
+/* Gives the buffers of the last frame back to the device. */
+static void offer_again(struct virtio_net *n)
+{
+    for (unsigned i = 0; i < n->nr_arrived; i++) {
+        if (!offer(n, n->arrived[i])) {
+            n->virtio.broken = true; /* there is room for each buffer that came out */
+        }
+    }
+    n->nr_arrived = 0;
 }
 
 /* The client may close or fail the card at any moment: its queues are gone then. */
@@ -95,9 +172,13 @@ static void handle_receive(struct virtqueue *queue)
 
     n->dev.counters.interrupts++;
     while (queue->memory && (buffer = virtqueue_get(queue, &written)) != NULL) {
-        receive_one(n, buffer, written);
-        if (queue->memory && !offer(n, buffer)) {
-            n->virtio.broken = true; /* there is room for each buffer that came out */
+        if (!arrive(n, buffer, written)) {
+            n->virtio.broken = true;
+        } else if (n->nr_arrived == n->nr_expected) {
+            receive_frame(n);
+            if (queue->memory) {
+                offer_again(n);
+            }
         }
     }
     if (!queue->memory) {
@@ -215,7 +296,8 @@ static void close(struct netdev *dev)
 
 static int make_buffers(struct virtio_net *n)
 {
-    unsigned wanted = n->receive.size / 2 < BUFFERS ? (n->receive.size / 2) & ~1u : BUFFERS;
+    unsigned most = n->mergeable ? n->receive.size : n->receive.size / 2;
+    unsigned wanted = most < BUFFERS ? most & ~1u : BUFFERS;
 
     n->headers = dma_alloc(COR_PAGE_SIZE, 64, &n->headers_address);
     if (!n->headers) {
@@ -237,15 +319,23 @@ static int open(struct netdev *dev)
 {
     struct virtio_net *n = (struct virtio_net *)dev;
     struct virtio *v = &n->virtio;
+    uint64_t wanted = WANTED;
     int error;
 
+    if (!dev->client->offloads) {
+        wanted &= ~F_RECEIVE;
+    } else if (!(n->offered & F_MRG_RXBUF)) {
+        wanted &= ~F_LARGE;
+    }
     v->changed = changed;
     n->full = false;
-    error = virtio_open(v, &n->device.pci, WANTED);
+    n->nr_arrived = 0;
+    error = virtio_open(v, &n->device.pci, wanted);
     if (error) {
         return error;
     }
-    n->header_length = v->modern ? HEADER_LONG : HEADER_SHORT;
+    n->mergeable = v->features & F_MRG_RXBUF;
+    n->header_length = v->modern || n->mergeable ? HEADER_LONG : HEADER_SHORT;
     n->receive.handle = handle_receive;
     n->send.handle = handle_send;
     error = virtio_queue_open(v, &n->receive, QUEUE_RECEIVE);
@@ -297,7 +387,9 @@ static void describe(struct virtio_net *n)
     dev->offloads = (v->features & F_CSUM ? NETDEV_TX_CHECKSUM : 0) |
                     (v->features & F_HOST_TSO4 ? NETDEV_TX_TSO4 : 0) |
                     (v->features & F_HOST_TSO6 ? NETDEV_TX_TSO6 : 0) |
-                    (v->features & F_GUEST_CSUM ? NETDEV_RX_CHECKSUM : 0);
+                    (v->features & F_GUEST_CSUM ? NETDEV_RX_CHECKSUM : 0) |
+                    ((v->features & F_LARGE) && (v->features & F_MRG_RXBUF) ? NETDEV_RX_LARGE : 0);
+    n->offered = v->features;
 }
 
 int virtio_net_start(const struct pci_device *pci)

@@ -165,7 +165,8 @@ static void slow(struct blkdev *dev, struct work *works)
     check(all, "%s: all are taken", dev->name);
     for (unsigned i = 0; i < MOST; i++) {
         wait_for(&works[i].done, 60);
-        all &= works[i].done && (works[i].error == -EIO || (i < 4 && works[i].error == 0));
+        /* The first may be done, with as many as QEMU has made one of (32 at most). */
+        all &= works[i].done && (works[i].error == -EIO || (i < 32 && works[i].error == 0));
     }
     check(all, "%s: each ends with an error", dev->name);
     check(dev->has_failed && submit(dev, &works[0], BLK_READ, 0, piece) == -ENODEV, "%s: given up",

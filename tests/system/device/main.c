@@ -2,6 +2,7 @@
 #include "tests/system/device/test.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "toolstack/device/device.h"
 #include "toolstack/device/pci.h"
 
@@ -38,13 +39,18 @@ static void tell_line(const struct pci_device *d, void *unused)
     }
 }
 
-/* argv[1]: what the disks are like, see test_disk(). */
+/* argv[1]: what the disks are like, see test_disk(), or `uplink`. */
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
     int found = device_init();
 
     check(found >= 0, "device_init");
+    if (strcmp(how, "uplink") == 0 && check(netdev_first() != NULL, "there is a card")) {
+        test_uplink(netdev_first());
+        printf("done: %u passed, %u failed\n", passed, failed);
+        return failed != 0;
+    }
     printf("# %d devices\n", found);
     pci_scan(tell_line, NULL);
     for (struct blkdev *dev = blkdev_first(); dev; dev = dev->next) {

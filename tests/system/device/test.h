@@ -25,5 +25,7 @@ void test_disk(struct blkdev *dev, const char *how);
 void test_card(struct netdev *dev);
 /* All devices vanish while they are used, and come back: with cards, test_card() works afterwards. */
 void test_gone(void);
+/* Long frames through a bridge and this card, for the host to look at. */
+void test_uplink(struct netdev *dev);
 
 #endif
