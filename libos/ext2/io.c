@@ -1,63 +1,48 @@
 /* SPDX-License-Identifier: MIT */
-/* See io.h. Blocks go straight to the disk: libext2fs keeps what it changes often itself. */
+/* See io.h. */
 #include "libos/ext2/io.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "coracle/block.h"
-
 #define SUPER_SIZE 1024
-
-bool cor_ext2_read_only(const char *disk)
-{
-    struct cor_block_info info = {0};
-    struct cor_block *block;
-
-    if (cor_block_open(disk, &block))
-        return false;
-    cor_block_describe(block, &info);
-    cor_block_close(block);
-    return info.read_only;
-}
 
 static errcode_t io_open(const char *name, int flags, io_channel *opened)
 {
     io_channel channel = calloc(1, sizeof(*channel));
-    struct cor_block *block;
-    int err;
+    struct io_disk *disk = calloc(1, sizeof(*disk));
+    char *copy = strdup(name);
+    int err = channel && disk && copy ? cor_block_open(name, &disk->block) : -ENOMEM;
 
     (void)flags;
-    if (!channel)
-        return EXT2_ET_NO_MEMORY;
-    err = cor_block_open(name, &block);
     if (err) {
+        free(copy);
+        free(disk);
         free(channel);
         return -err;
     }
     channel->magic = EXT2_ET_MAGIC_IO_CHANNEL;
     channel->manager = &cor_ext2_io;
-    channel->name = strdup(name);
+    channel->name = copy;
     channel->block_size = SUPER_SIZE;
     channel->refcount = 1;
-    channel->private_data = block;
+    channel->private_data = disk;
     *opened = channel;
     return 0;
 }
 
 static errcode_t io_close(io_channel channel)
 {
-    struct cor_block *block = channel->private_data;
-    int err;
+    struct io_disk *disk = channel->private_data;
 
     if (--channel->refcount > 0)
         return 0;
-    err = cor_block_flush(block);
-    cor_block_close(block);
+    cor_block_close(disk->block);
+    free(disk);
     free(channel->name);
     free(channel);
-    return -err;
+    return 0;
 }
 
 static errcode_t set_blksize(io_channel channel, int blksize)
@@ -66,31 +51,42 @@ static errcode_t set_blksize(io_channel channel, int blksize)
     return 0;
 }
 
-/* A negative count is bytes. What is no whole sectors is read with what is around it. */
-static errcode_t move(io_channel channel, unsigned long long block, int count, void *data, bool write)
+/* What is no whole sectors is read with what is around it. */
+static int move_uncached(struct cor_block *disk, uint64_t at, size_t length, void *data, bool write)
 {
-    struct cor_block *disk = channel->private_data;
-    size_t length = count < 0 ? (size_t)-count : (size_t)count * (size_t)channel->block_size;
-    uint64_t byte = block * (uint64_t)channel->block_size, first = byte / COR_SECTOR;
-    size_t sectors = (size_t)((byte + length + COR_SECTOR - 1) / COR_SECTOR - first);
+    struct cor_block_info info;
+    uint64_t first, end;
     uint8_t *bounce;
     int err;
 
-    if (byte % COR_SECTOR == 0 && length % COR_SECTOR == 0)
-        return -(write ? cor_block_write(disk, first, data, sectors)
-                       : cor_block_read(disk, first, data, sectors));
-    bounce = malloc(sectors * COR_SECTOR);
+    cor_block_describe(disk, &info);
+    first = at / info.sector_size * info.sector_size;
+    end = (at + length + info.sector_size - 1) / info.sector_size * info.sector_size;
+    bounce = malloc(end - first);
     if (!bounce)
-        return EXT2_ET_NO_MEMORY;
-    err = cor_block_read(disk, first, bounce, sectors);
+        return -ENOMEM;
+    err = cor_block_read(disk, first / COR_SECTOR, bounce, (end - first) / COR_SECTOR);
     if (!err && write) {
-        memcpy(bounce + byte % COR_SECTOR, data, length);
-        err = cor_block_write(disk, first, bounce, sectors);
+        memcpy(bounce + (at - first), data, length);
+        err = cor_block_write(disk, first / COR_SECTOR, bounce, (end - first) / COR_SECTOR);
     } else if (!err) {
-        memcpy(data, bounce + byte % COR_SECTOR, length);
+        memcpy(data, bounce + (at - first), length);
     }
     free(bounce);
-    return -err;
+    return err;
+}
+
+/* A negative count is bytes. */
+static errcode_t move(io_channel channel, unsigned long long block, int count, void *data, bool write)
+{
+    const struct io_disk *disk = channel->private_data;
+    size_t length = count < 0 ? -(size_t)count : (size_t)count * (size_t)channel->block_size;
+    uint64_t at = block * (uint64_t)channel->block_size;
+    int err = !disk->cache ? move_uncached(disk->block, at, length, data, write)
+              : write      ? cache_write_bytes(disk->cache, at, data, length)
+                           : cache_read_bytes(disk->cache, at, data, length);
+
+    return err == -ENOMEM ? EXT2_ET_NO_MEMORY : -err;
 }
 
 static errcode_t read_blk64(io_channel channel, unsigned long long block, int count, void *data)
@@ -113,9 +109,12 @@ static errcode_t write_blk(io_channel channel, unsigned long block, int count, c
     return write_blk64(channel, block, count, data);
 }
 
+/* What is in the cache is the commit's business. */
 static errcode_t io_flush(io_channel channel)
 {
-    return -cor_block_flush(channel->private_data);
+    const struct io_disk *disk = channel->private_data;
+
+    return disk->cache ? 0 : -cor_block_flush(disk->block);
 }
 
 struct struct_io_manager cor_ext2_io = {.magic = EXT2_ET_MAGIC_IO_MANAGER,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "coracle/clock.h"
+#include "coracle/mem.h"
 #include "coracle/shutdown.h"
 #include "coracle/store.h"
 #include "coracle/sync.h"
@@ -150,20 +151,65 @@ void cor_block_describe(const struct cor_block *disk, struct cor_block_info *inf
 
 /* ------------------------------------------------------------------ transfers */
 
-#define WINDOW 4u /* requests that one call has in flight */
+#define WINDOW 8u /* requests that one call has in flight */
+
+/* A place in a list of pieces. */
+struct place {
+    const struct cor_block_piece *piece;
+    size_t offset; /* sectors of it that lie behind */
+};
 
 /* A transfer and its requests that are under way, oldest first. */
 struct transfer {
     struct cor_block *disk;
     bool write;
-    uint64_t sector;
-    uint8_t *data;
-    size_t left; /* sectors that no request carries yet */
+    struct place next; /* what no request carries yet */
+    const struct cor_block_piece *end;
     unsigned count;
     struct blk_entry *entries[WINDOW];
-    uint8_t *places[WINDOW]; /* of their data */
+    struct place places[WINDOW]; /* of their data */
     int error;
 };
+
+/* The place that many sectors further, at most the rest of the piece; never at the end of one. */
+static void advance(struct place *place, size_t sectors, const struct cor_block_piece *end)
+{
+    place->offset += sectors;
+    while (place->piece < end && place->offset == place->piece->count) {
+        *place = (struct place){.piece = place->piece + 1};
+    }
+}
+
+/* Sectors from the place on that follow each other on the disk: as many as a request carries, if there are. */
+static size_t adjoining(const struct transfer *transfer)
+{
+    const struct cor_block_piece *piece = transfer->next.piece;
+    size_t sectors = piece->count - transfer->next.offset;
+    size_t most = (size_t)BLK_SEGMENTS * COR_PAGE_SIZE / COR_SECTOR;
+
+    for (; piece + 1 < transfer->end && sectors < most && piece[1].sector == piece->sector + piece->count;
+         piece++) {
+        sectors += piece[1].count;
+    }
+    return sectors;
+}
+
+/* Goes through the pieces as far as the entry reaches; copies its bytes from or to them, or nothing. */
+static struct place pass(const struct transfer *transfer, struct blk_entry *entry, struct place at,
+                         bool copies)
+{
+    for (size_t done = 0, step; done < entry->bytes; done += step) {
+        size_t left = (at.piece->count - at.offset) * COR_SECTOR;
+
+        step = entry->bytes - done < left ? entry->bytes - done : left;
+        if (copies) {
+            cor_blk_copy(entry, done, (uint8_t *)at.piece->data + at.offset * COR_SECTOR, step,
+                         transfer->write);
+        }
+        advance(&at, step / COR_SECTOR, transfer->end);
+    }
+    return at;
+}
 
 /* Waits for the oldest and takes its data. */
 static void take_oldest(struct transfer *transfer)
@@ -172,7 +218,7 @@ static void take_oldest(struct transfer *transfer)
     int error = cor_blk_wait(entry);
 
     if (!error && !transfer->write) {
-        cor_blk_copy(entry, transfer->places[0], false);
+        (void)pass(transfer, entry, transfer->places[0], true);
     }
     transfer->error = transfer->error ? transfer->error : error;
     cor_blk_put_entry(transfer->disk, entry);
@@ -181,45 +227,26 @@ static void take_oldest(struct transfer *transfer)
     memmove(transfer->places, transfer->places + 1, transfer->count * sizeof(transfer->places[0]));
 }
 
-/* Sends the next piece. False: no entry is free, and others of ours will free some. */
+/* Sends the next request. False: no entry is free, and others of ours will free some; or an error. */
 static bool send_next(struct transfer *transfer)
 {
     struct cor_block *disk = transfer->disk;
     struct blk_entry *entry = cor_blk_get_entry(disk, transfer->count == 0);
-    size_t sectors;
+    struct place from = transfer->next;
 
     if (!entry) {
         return false;
     }
-    sectors = cor_blk_reserve(disk, entry, transfer->left);
-    if (!sectors) {
+    if (!cor_blk_reserve(disk, entry, adjoining(transfer))) {
         cor_blk_put_entry(disk, entry);
         transfer->error = -ENOMEM;
         return false;
     }
-    if (transfer->write) {
-        cor_blk_copy(entry, transfer->data, true);
-    }
+    transfer->next = pass(transfer, entry, from, transfer->write);
     transfer->entries[transfer->count] = entry;
-    transfer->places[transfer->count++] = transfer->data;
-    cor_blk_send_data(disk, entry, transfer->write, transfer->sector);
-    transfer->sector += sectors;
-    transfer->data += sectors * COR_SECTOR;
-    transfer->left -= sectors;
+    transfer->places[transfer->count++] = from;
+    cor_blk_send_data(disk, entry, transfer->write, from.piece->sector + from.offset);
     return true;
-}
-
-static int move(struct transfer *transfer)
-{
-    while (transfer->left || transfer->count) {
-        while (!transfer->error && transfer->left && transfer->count < WINDOW && send_next(transfer)) {
-        }
-        if (!transfer->count) {
-            break;
-        }
-        take_oldest(transfer);
-    }
-    return transfer->error;
 }
 
 static int check_range(const struct cor_block *disk, uint64_t sector, uint64_t count)
@@ -232,22 +259,42 @@ static int check_range(const struct cor_block *disk, uint64_t sector, uint64_t c
                : -EINVAL;
 }
 
+int cor_block_transfer(struct cor_block *disk, bool write, const struct cor_block_piece *pieces, size_t count)
+{
+    struct transfer transfer = {.disk = disk, .write = write, .next.piece = pieces, .end = pieces + count};
+    int error = write && disk->info.read_only ? -EROFS : 0;
+
+    for (size_t i = 0; i < count && !error; i++) {
+        error = check_range(disk, pieces[i].sector, pieces[i].count);
+    }
+    if (error) {
+        return error;
+    }
+    advance(&transfer.next, 0, transfer.end);
+    while (transfer.count || (!transfer.error && transfer.next.piece < transfer.end)) {
+        while (!transfer.error && transfer.next.piece < transfer.end && transfer.count < WINDOW &&
+               send_next(&transfer)) {
+        }
+        if (transfer.count) {
+            take_oldest(&transfer);
+        }
+    }
+    return transfer.error;
+}
+
 int cor_block_read(struct cor_block *disk, uint64_t sector, void *data, size_t count)
 {
-    struct transfer transfer = {.disk = disk, .sector = sector, .data = data, .left = count};
-    int error = check_range(disk, sector, count);
+    struct cor_block_piece piece = {.sector = sector, .data = data, .count = count};
 
-    return error ? error : move(&transfer);
+    return cor_block_transfer(disk, false, &piece, 1);
 }
 
 int cor_block_write(struct cor_block *disk, uint64_t sector, const void *data, size_t count)
 {
     /* The data is only read from. */
-    struct transfer transfer = {
-        .disk = disk, .write = true, .sector = sector, .data = (uint8_t *)(uintptr_t)data, .left = count};
-    int error = disk->info.read_only ? -EROFS : check_range(disk, sector, count);
+    struct cor_block_piece piece = {.sector = sector, .data = (void *)(uintptr_t)data, .count = count};
 
-    return error ? error : move(&transfer);
+    return cor_block_transfer(disk, true, &piece, 1);
 }
 
 /* A request without data. */

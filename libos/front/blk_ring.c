@@ -111,20 +111,20 @@ size_t cor_blk_reserve(struct cor_block *disk, struct blk_entry *entry, size_t s
     return bytes / COR_SECTOR;
 }
 
-void cor_blk_copy(struct blk_entry *entry, uint8_t *data, bool into_entry)
+void cor_blk_copy(struct blk_entry *entry, size_t offset, uint8_t *data, size_t length, bool into_entry)
 {
-    size_t left = entry->bytes;
-
-    for (unsigned i = 0; left; i++) {
-        size_t step = left < COR_PAGE_SIZE ? left : COR_PAGE_SIZE;
+    while (length) {
+        uint8_t *place = entry->pages[offset / COR_PAGE_SIZE].address + offset % COR_PAGE_SIZE;
+        size_t room = COR_PAGE_SIZE - offset % COR_PAGE_SIZE, step = length < room ? length : room;
 
         if (into_entry) {
-            memcpy(entry->pages[i].address, data, step);
+            memcpy(place, data, step);
         } else {
-            memcpy(data, entry->pages[i].address, step);
+            memcpy(data, place, step);
         }
         data += step;
-        left -= step;
+        offset += step;
+        length -= step;
     }
 }
 

@@ -69,8 +69,8 @@ void cor_blk_put_entry(struct cor_block *disk, struct blk_entry *entry);
 
 /* Gives the entry pages for up to `sectors`; for how many: 0 if memory is short. */
 size_t cor_blk_reserve(struct cor_block *disk, struct blk_entry *entry, size_t sectors);
-/* Copies as much as it was reserved for. */
-void cor_blk_copy(struct blk_entry *entry, uint8_t *data, bool into_entry);
+/* Copies between data and a part of what it was reserved for. */
+void cor_blk_copy(struct blk_entry *entry, size_t offset, uint8_t *data, size_t length, bool into_entry);
 
 /* Sends; cor_blk_wait gives the answer: 0, -EIO, -EOPNOTSUPP, -ENODEV. */
 void cor_blk_send_data(struct cor_block *disk, struct blk_entry *entry, bool write, uint64_t sector);

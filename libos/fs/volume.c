@@ -12,6 +12,8 @@
 static struct fs_volume *volumes;
 static bool loading; /* names come from the volume: it knows them */
 
+void (*fs_on_change)(void);
+
 static struct inode **place_of(struct fs_volume *volume, uint32_t number)
 {
     struct inode **link = &volume->nodes[number % 64];
@@ -215,6 +217,7 @@ int fs_mount(struct fs_volume *volume, struct inode *start, const char *path)
     loading = false;
     inode_put(root);
     if (!err) {
+        volume->changed = fs_on_change;
         volume->next = volumes;
         volumes = volume;
     }

@@ -50,6 +50,7 @@ struct fs_volume_ops {
     int (*truncate)(struct fs_volume *volume, uint32_t number, off_t size);
     /* Permissions, owner and times. */
     int (*set)(struct fs_volume *volume, uint32_t number, const struct fs_node *node);
+    /* All that was changed is on the medium when it returns. */
     int (*sync)(struct fs_volume *volume);
     int (*statvfs)(struct fs_volume *volume, struct statvfs *buf);
     void (*unmount)(struct fs_volume *volume);
@@ -59,16 +60,21 @@ struct fs_volume {
     const struct fs_volume_ops *ops;
     uint32_t root; /* number of the topmost directory */
     bool read_only;
+    void (*changed)(
+        void); /* to be called when something is to be written that was not before; NULL: nothing */
     struct fs_volume *next;  /* of those that are mounted */
     struct inode *nodes[64]; /* in memory, by number modulo 64 */
 };
 
+/* What fs_mount makes of `changed` of the volumes; NULL: nothing. */
+extern void (*fs_on_change)(void) __attribute__((visibility("hidden")));
+
 /*
- * Mounts all that the setting names, PATH:DISK:ext2[,...] with disks as coracle/block.h has them;
- * mount brings each into the tree. 0 or a negative errno, with a message on the console. In programs that are
- * linked with ext2.o, else NULL.
+ * Mounts all that the setting names, PATH:DISK[:ext2][,...] with disks as coracle/block.h has them;
+ * mount brings each into the tree, and a thread of its own runs write_back if one of them can be written. 0 or
+ * a negative errno, with a message on the console. In programs that are linked with ext2.o, else NULL.
  */
-int cor_ext2_mount_all(const char *setting, int (*mount)(struct fs_volume *volume, const char *path))
-    __attribute__((weak));
+int cor_ext2_mount_all(const char *setting, int (*mount)(struct fs_volume *volume, const char *path),
+                       void *(*write_back)(void *)) __attribute__((weak));
 
 #endif

@@ -15,7 +15,8 @@
 #include "libos/posix/file.h"
 #include "libos/posix/thread.h"
 
-#define EXIT_NS 5000000000ull
+#define EXIT_NS       5000000000ull
+#define WRITE_BACK_NS 5000000000ull /* after the first change of a volume */
 
 struct cor_mutex vfs_lock;
 mode_t vfs_umask = 022;
@@ -36,7 +37,31 @@ static int mount_at(struct fs_volume *volume, const char *path)
     return err;
 }
 
-/* The setting mount=PATH:DISK:ext2[,PATH:DISK:ext2...]. What cannot be mounted ends the program. */
+static volatile uint32_t changed; /* a volume has something to write */
+
+static void on_change(void)
+{
+    changed = 1;
+    cor_wake(&changed, 1);
+}
+
+/* What nobody asked to be written is written a little later. */
+static void *write_back(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        while (!changed)
+            cor_wait(&changed, 0, COR_FOREVER, 0);
+        cor_thread_sleep_until(cor_monotonic_ns() + WRITE_BACK_NS);
+        changed = 0;
+        cor_mutex_lock(&vfs_lock);
+        fs_sync_all();
+        cor_mutex_unlock(&vfs_lock);
+    }
+    return NULL;
+}
+
+/* The setting mount=PATH:DISK[:ext2][,...]. What cannot be mounted ends the program. */
 static void mount_setting(void)
 {
     const char *setting = cor_setting("mount");
@@ -45,7 +70,8 @@ static void mount_setting(void)
         return;
     if (!cor_ext2_mount_all)
         cor_log("mount=%s: the program has no file systems of disks; it is linked without ext2.o", setting);
-    if (!cor_ext2_mount_all || cor_ext2_mount_all(setting, mount_at))
+    fs_on_change = on_change;
+    if (!cor_ext2_mount_all || cor_ext2_mount_all(setting, mount_at, write_back))
         _exit(1);
 }
 

@@ -46,7 +46,7 @@ $(EXT2FS_DIR)/.stamp: $(E2FSPROGS_SRC)
 	$(Q)$(call fetch_source,e2fsprogs,$(@D),$(E2FSPROGS_SRC))
 	@touch $@
 
-$(EXT2FS_LIB): $(EXT2FS_DIR)/.stamp $(CORACLE_CC) | $(SYSROOT_READY)
+$(EXT2FS_LIB): $(EXT2FS_DIR)/.stamp $(CORACLE_CC) toolstack/deps/build-ext2fs | $(SYSROOT_READY)
 	$(call say,GUESTLIB,libext2fs - log: $(EXT2FS_DIR)/log)
 	$(Q)toolstack/deps/build-ext2fs $(EXT2FS_DIR) $(abspath $(CORACLE_CC))
 
@@ -63,6 +63,7 @@ test test-system: $(EXT2_OBJECT)
 
 $(EXT2_OBJECT): $(EXT2_OBJ) $(EXT2FS_LIB)
 	$(call say,GUESTLD,$@)
-	$(Q)ld -r -o $@ $^ $(EXT2FS_DIR)/build/lib/libcom_err.a && objcopy --keep-global-symbol=cor_ext2_mount_all $@
+	$(Q)ld -r -o $@ $(EXT2_OBJ) $(EXT2FS_DIR)/build/replay.o $(EXT2FS_LIB) $(EXT2FS_DIR)/build/lib/libcom_err.a && \
+		objcopy --keep-global-symbol=cor_ext2_mount_all $@
 
 -include $(EXT2_OBJ:.o=.d)

@@ -41,6 +41,18 @@ void cor_block_describe(const struct cor_block *disk, struct cor_block_info *inf
 int cor_block_read(struct cor_block *disk, uint64_t sector, void *data, size_t count);
 /* Done means that the backend has it; cor_block_flush makes it last. */
 int cor_block_write(struct cor_block *disk, uint64_t sector, const void *data, size_t count);
+
+/*
+ * The same for many pieces at once: those that follow each other on the disk are moved together, several
+ * requests are in flight. After an error some may have been moved.
+ */
+struct cor_block_piece {
+    uint64_t sector;
+    void *data;   /* only read from when it is written */
+    size_t count; /* sectors */
+};
+int cor_block_transfer(struct cor_block *disk, bool write, const struct cor_block_piece *pieces,
+                       size_t count);
 /* What was written before is on the medium when it returns. */
 int cor_block_flush(struct cor_block *disk);
 /* The sectors' contents are not needed any more. -EOPNOTSUPP. */
