@@ -453,6 +453,18 @@ ssize_t ext2_write(struct fs_volume *fs_volume, uint32_t number, off_t off, cons
 
 /* ------------------------------------------------------------------ shrinking */
 
+/* libext2fs 1.47 believes that an extent leads beyond the volume if it ends with its last block. */
+static errcode_t punch(ext2_filsys fs, uint32_t number, struct ext2_inode *inode, uint64_t from)
+{
+    blk64_t blocks = ext2fs_blocks_count(fs->super);
+    errcode_t err;
+
+    ext2fs_blocks_count_set(fs->super, blocks + 1);
+    err = ext2fs_punch(fs, number, inode, NULL, from, ~0ull);
+    ext2fs_blocks_count_set(fs->super, blocks);
+    return err;
+}
+
 /*
  * From the end, step by step, so that each fits into a commit. A file with names gets the size that it has
  * left at each.
@@ -468,7 +480,7 @@ int ext2_release(struct ext2_volume *volume, uint32_t number, struct ext2_inode 
         uint64_t from = end - first > STEP_BLOCKS ? end - STEP_BLOCKS : first;
 
         err = ext2_begin(volume);
-        err = err ? err : ext2_error_of(ext2fs_punch(volume->fs, number, inode, NULL, from, ~0ull));
+        err = err ? err : ext2_error_of(punch(volume->fs, number, inode, from));
         if (!err && inode->i_links_count && from * unit < EXT2_I_SIZE(inode))
             err = set_size(volume, number, inode, from * unit);
         end = from;
