@@ -28,7 +28,8 @@
 #define SIZE   (20u << 20)
 #define FILES  40u
 #define MOST   (1u << 19) /* bytes of a file */
-#define ROUNDS 6u /* crashes of each kind; the environment may have another number */
+#define CLOSE  100u       /* a flush so few writes before the crash may be where it is */
+#define ROUNDS 6u         /* crashes of each kind; the environment may have another number */
 
 /* ------------------------------------------------------------------ the disk */
 
@@ -105,6 +106,7 @@ int cor_block_write(struct cor_block *block, uint64_t sector, const void *data, 
 int cor_block_flush(struct cor_block *block)
 {
     (void)block;
+    crashed = crashed || (writes_left && writes_left < CLOSE && random_number(2));
     if (crashed || broken)
         return -EIO;
     for (size_t i = 0; i < sizeof(dirty); i++) {
