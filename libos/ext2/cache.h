@@ -41,7 +41,7 @@ size_t cache_count(const struct cache *cache, enum cache_state state);
 struct cor_block *cache_disk(const struct cache *cache);
 
 /* A block; valid until the next call. fresh: its content does not matter, and is zero if it was not here. */
-int cache_get(struct cache *cache, uint64_t number, bool fresh, struct cache_block **block);
+int cache_get(struct cache *cache, uint64_t number, bool fresh, struct cache_block **found);
 
 /* Whether all of these are here. */
 bool cache_has(struct cache *cache, uint64_t number, size_t count);

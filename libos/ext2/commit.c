@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commits: what changed since the last one becomes lasting. libext2fs changes inodes, directories and maps of blocks in
- * the cache at once; bitmaps, group descriptors and the superblock it keeps in its own memory, and a commit
- * takes of them what has changed. Bytes of files are written first, so that nothing refers to bytes that are not there.
+ * Commits: what changed since the last one becomes lasting. libext2fs changes inodes, directories and maps
+ * of blocks in the cache at once; bitmaps, group descriptors and the superblock it keeps in its own memory,
+ * and a commit takes of them what has changed. Bytes of files are written first, so that nothing refers to
+ * bytes that are not there.
  *
- * With a journal all other blocks go into it as one transaction. A block that is freed stays marked as used in
- * libext2fs' bitmap until the next checkpoint: nobody may write into it as long as a crash could bring its old use back.
+ * With a journal all other blocks go into it as one transaction. A block that is freed stays marked as used
+ * in libext2fs' bitmap until the next checkpoint: nobody may write into it as long as a crash could bring
+ * its old use back.
  */
 #include <errno.h>
 #include <stdlib.h>

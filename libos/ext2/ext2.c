@@ -141,8 +141,8 @@ static int type_of(mode_t mode)
 }
 
 /*
- * Changes the number of names. With a journal an inode without any is an orphan: one of a list that begins in the
- * superblock and goes on in i_dtime, by which the next mount finds it after a crash.
+ * Changes the number of names. With a journal an inode without any is an orphan: one of a list that begins
+ * in the superblock and goes on in i_dtime, by which the next mount finds it after a crash.
  */
 static errcode_t count_links(struct ext2_volume *volume, uint32_t number, int change)
 {
@@ -268,7 +268,7 @@ static int make_other(struct ext2_volume *volume, uint32_t dir, const char *name
                       uint32_t *number)
 {
     ext2_filsys fs = volume->fs;
-    struct fs_node node;
+    struct fs_node node = {0};
     errcode_t err = 0;
     int result;
 
@@ -308,7 +308,7 @@ static int make(struct fs_volume *fs_volume, uint32_t dir, const char *name, mod
 static int link_name(struct fs_volume *fs_volume, uint32_t dir, const char *name, uint32_t number)
 {
     struct ext2_volume *volume = volume_of(fs_volume);
-    struct fs_node node;
+    struct fs_node node = {0};
     int err = ext2_begin(volume);
 
     err = err ? err : get(fs_volume, number, &node);
@@ -331,7 +331,7 @@ static int lose_name(struct ext2_volume *volume, uint32_t dir, uint32_t number, 
 static int unlink_name(struct fs_volume *fs_volume, uint32_t dir, const char *name, uint32_t number)
 {
     struct ext2_volume *volume = volume_of(fs_volume);
-    struct fs_node node;
+    struct fs_node node = {0};
     int err = ext2_begin(volume);
 
     err = err ? err : get(fs_volume, number, &node);
@@ -376,7 +376,7 @@ static int move(struct fs_volume *fs_volume, uint32_t from, const char *name, ui
                 const char *new_name, uint32_t number, uint32_t replaced)
 {
     struct ext2_volume *volume = volume_of(fs_volume);
-    struct fs_node node, gone = {0};
+    struct fs_node node = {0}, gone = {0};
     int err = ext2_begin(volume);
 
     err = err ? err : get(fs_volume, number, &node);

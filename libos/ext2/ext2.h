@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of libos/ext2 share. A volume is libext2fs' view of it (fs), a cache of its blocks, and what changed
- * since the last commit:
+ * What the files of libos/ext2 share. A volume is libext2fs' view of it (fs), a cache of its blocks, and
+ * what changed since the last commit:
  *
  *   ext2.c     nodes and names, through libext2fs
  *   file.c     bytes of files: where they are, reading ahead, allocating

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of files. A file is looked at as runs of blocks that lie together; what was read or written last remembers
- * its run, and where reading in order would go on: then the next blocks are read with those asked for, twice as
- * many each time. Data blocks go through the cache as DATA and never through libext2fs, but for files whose bytes are in the
- * inode.
+ * Bytes of files. A file is looked at as runs of blocks that lie together; what was read or written last
+ * remembers its run, and where reading in order would go on: then the next blocks are read with those asked
+ * for, twice as many each time. Data blocks go through the cache as DATA and never through libext2fs, but
+ * for files whose bytes are in the inode.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libext2fs' access to a disk of the domain: an io_manager on coracle/block.h, whose files are disks' names. Without a
- * cache bytes go straight to the disk; with one all that libext2fs writes is META.
+ * libext2fs' access to a disk of the domain: an io_manager on coracle/block.h, whose files are disks'
+ * names. Without a cache bytes go straight to the disk; with one all that libext2fs writes is META.
  */
 #ifndef LIBOS_EXT2_IO_H
 #define LIBOS_EXT2_IO_H

@@ -99,7 +99,9 @@ static size_t needed(const struct journal *journal, size_t blocks)
     return blocks + (blocks + tags_of_block(journal) - 1) / tags_of_block(journal) + 1;
 }
 
-/* A descriptor and the blocks that it describes, of which one that looks like the journal's own is escaped. */
+/*
+ * A descriptor and the blocks that it describes, of which one that looks like the journal's own is escaped.
+ */
 static int write_part(struct journal *journal, struct cache_block *const *blocks, size_t count)
 {
     const uint32_t magic = ext2fs_cpu_to_be32(JBD2_MAGIC_NUMBER);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounting ext2, ext3 and ext4. After a crash a volume with a journal is made good here: e2fsprogs' code replays the journal,
- * and files that had lost their last name go. One without a journal is marked while it is mounted, and is refused if it
- * was not unmounted, until e2fsck has put it right.
+ * Mounting ext2, ext3 and ext4. After a crash a volume with a journal is made good here: e2fsprogs' code
+ * replays the journal, and files that had lost their last name go. One without a journal is marked while it
+ * is mounted, and is refused if it was not unmounted, until e2fsck has put it right.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -116,7 +116,7 @@ static int remove_orphans(struct ext2_volume *volume)
 
     for (uint32_t steps = 0; fs->super->s_last_orphan && steps < fs->super->s_inodes_count; steps++) {
         uint32_t number = fs->super->s_last_orphan, next;
-        struct ext2_inode inode;
+        struct ext2_inode inode = {0};
         errcode_t err = number > fs->super->s_inodes_count ? EXT2_ET_BAD_INODE_NUM
                                                            : ext2fs_read_inode(fs, number, &inode);
         int failed = err ? ext2_error_of(err) : 0;

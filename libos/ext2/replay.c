@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What e2fsprogs' replay of journals asks for besides libext2fs. Only a journal on another disk needs more than the first. */
+/*
+ * What e2fsprogs' replay of journals asks for besides libext2fs. Only a journal on another disk needs more
+ * than the first.
+ */
 #include <stddef.h>
 #include <string.h>
 #include <sys/types.h>
@@ -7,17 +10,17 @@
 #include <blkid/blkid.h>
 #include <uuid/uuid.h>
 
-int uuid_is_null(const uuid_t uuid)
+int uuid_is_null(const uuid_t uu)
 {
     static const uuid_t null;
 
-    return !memcmp(uuid, null, sizeof(null));
+    return !memcmp(uu, null, sizeof(null));
 }
 
-void uuid_unparse(const uuid_t uuid, char *text)
+void uuid_unparse(const uuid_t uu, char *out)
 {
-    (void)uuid;
-    *text = '\0';
+    (void)uu;
+    *out = '\0';
 }
 
 int blkid_get_cache(blkid_cache *cache, const char *name)
@@ -38,8 +41,8 @@ char *blkid_get_devname(blkid_cache cache, const char *token, const char *value)
     return NULL;
 }
 
-char *blkid_devno_to_devname(dev_t number)
+char *blkid_devno_to_devname(dev_t devno)
 {
-    (void)number;
+    (void)devno;
     return NULL;
 }

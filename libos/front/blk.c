@@ -180,7 +180,9 @@ static void advance(struct place *place, size_t sectors, const struct cor_block_
     }
 }
 
-/* Sectors from the place on that follow each other on the disk: as many as a request carries, if there are. */
+/*
+ * Sectors from the place on that follow each other on the disk: as many as a request carries, if there are.
+ */
 static size_t adjoining(const struct transfer *transfer)
 {
     const struct cor_block_piece *piece = transfer->next.piece;
@@ -198,7 +200,7 @@ static size_t adjoining(const struct transfer *transfer)
 static struct place pass(const struct transfer *transfer, struct blk_entry *entry, struct place at,
                          bool copies)
 {
-    for (size_t done = 0, step; done < entry->bytes; done += step) {
+    for (size_t done = 0, step; done < entry->bytes && at.piece < transfer->end; done += step) {
         size_t left = (at.piece->count - at.offset) * COR_SECTOR;
 
         step = entry->bytes - done < left ? entry->bytes - done : left;

@@ -71,8 +71,8 @@ extern void (*fs_on_change)(void) __attribute__((visibility("hidden")));
 
 /*
  * Mounts all that the setting names, PATH:DISK[:ext2][,...] with disks as coracle/block.h has them;
- * mount brings each into the tree, and a thread of its own runs write_back if one of them can be written. 0 or
- * a negative errno, with a message on the console. In programs that are linked with ext2.o, else NULL.
+ * mount brings each into the tree, and a thread of its own runs write_back if one of them can be written. 0
+ * or a negative errno, with a message on the console. In programs that are linked with ext2.o, else NULL.
  */
 int cor_ext2_mount_all(const char *setting, int (*mount)(struct fs_volume *volume, const char *path),
                        void *(*write_back)(void *)) __attribute__((weak));

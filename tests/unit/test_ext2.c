@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Volumes of libos/ext2 on a disk in memory, against a model of what must be in them: random operations, small cache,
- * crashes at any write. After a crash the disk has what was there at the last flush and any part of what was
- * written since; the journal is replayed by the host's e2fsck, the volume is mounted again and left, e2fsck must find
- * nothing, and all that was written before the last sync and not changed since must be there.
+ * Volumes of libos/ext2 on a disk in memory, against a model of what must be in them: random operations,
+ * small cache, crashes at any write. After a crash the disk has what was there at the last flush and any
+ * part of what was written since; the journal is replayed by the host's e2fsck, the volume is mounted again
+ * and left, e2fsck must find nothing, and all that was written before the last sync and not changed since
+ * must be there.
  */
 #include <errno.h>
 #include <fcntl.h>

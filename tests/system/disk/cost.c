@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What operations on a mounted volume cost: requests on the ring, and instructions of the program's thread, if the
- * machine counts these (QEMU's -icount shift=0). For tests/system/test_disk.py, which has bounds for the requests.
+ * What operations on a mounted volume cost: requests on the ring, and instructions of the program's thread,
+ * if the machine counts these (QEMU's -icount shift=0). For tests/system/test_disk.py, which has bounds for
+ * the requests.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -43,8 +44,8 @@ static void end(const char *name, unsigned operations, bool good)
 {
     uint64_t spent = now() - begun;
 
-    printf("%s %s: %u operations, %u requests, %llu instructions each\n", good ? "ok" : "not ok", name, operations,
-           disk->ring.req_prod_pvt - sent, (unsigned long long)(spent / operations));
+    printf("%s %s: %u operations, %u requests, %llu instructions each\n", good ? "ok" : "not ok", name,
+           operations, disk->ring.req_prod_pvt - sent, (unsigned long long)(spent / operations));
     failed = failed || !good;
 }
 
