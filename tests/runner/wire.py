@@ -6,6 +6,8 @@ import socket
 import struct
 import time
 
+from .core import PATIENCE
+
 
 def checksum(data):
     """RFC 1071."""
@@ -65,7 +67,8 @@ class Wire:
 
     def find(self):
         """Learns the peer's address; waits until it is there at all. False: it is not."""
-        for _ in range(300):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             self.arp(1, b'\0' * 6)
             self.receive(0.2)
             if self.peer_mac:
@@ -85,7 +88,7 @@ class Wire:
         for number in range(count):
             self.send(20000 + number, there, SYN, random.getrandbits(32))
 
-    def connect(self, port, there, seconds=1):
+    def connect(self, port, there, seconds=20):
         """One attempt at a connection: (next sequence, next expected), or None."""
         sequence = random.getrandbits(31)
         self.send(port, there, SYN, sequence)
@@ -97,7 +100,7 @@ class Wire:
                 return sequence + 1, segment[2] + 1
         return None
 
-    def ask(self, port, there, state, data, seconds=60):
+    def ask(self, port, there, state, data, seconds=PATIENCE):
         """Sends data on a connection; all that comes until the peer's end."""
         sequence, expected = state
         self.send(port, there, ACK, sequence, expected, data)

@@ -3,6 +3,7 @@
 told, and says what came of it."""
 import os
 import re
+import threading
 
 from runner.core import Failure, Test
 from runner.host import LocalHost, Place
@@ -11,12 +12,19 @@ from runner.tool import coracle
 MIB = 1 << 20
 
 
+BUILT = {}
+BUILDING = threading.Lock()
+
+
 def guest(context):
+    """The image of hotplug/guest.c, built once."""
     source = os.path.join(context.root, 'tests/system/hotplug/guest.c')
     image = os.path.join(context.build, 'tests/system/hotplug-guest.elf')
-    built = coracle(context, 'build', '-o', image, source, '-O1', '-g', '-Wl,-u,cor_block_open')
-    if built.status != 0:
-        raise Failure('the guest cannot be built', built.text())
+    with BUILDING:
+        if image not in BUILT:
+            BUILT[image] = coracle(context, 'build', '-o', image, source, '-O1', '-g', '-Wl,-u,cor_block_open')
+    if BUILT[image].status != 0:
+        raise Failure('the guest cannot be built', BUILT[image].text())
     return image
 
 
@@ -25,6 +33,7 @@ class Talk:
 
     def __init__(self, host, name):
         self.host, self.name, self.text = host, name, ''
+        host.wait_until(lambda: name in host.domains(), '%s is made' % name)
         self.socket = host.socket()
         self.socket.sendall(('GET /v1/domains/%s/console?replay=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n'
                              'Connection: Upgrade\r\nUpgrade: coracle-console\r\n\r\n' % (name, host.token())).encode())
@@ -100,7 +109,7 @@ def disks(context):
             host.ok('block-attach', 'first', 'phy:vda,xvdc,r')
             # The next run has what was added, and not what was taken away.
             host.ok('reboot', 'first')
-            host.wait_until(lambda: 'first' in host.domains() and host.domains()['first']['restarts'] == 1, 'it reboots')
+            host.wait_until(lambda: host.domains().get('first', {}).get('restarts') == 1, 'it reboots')
             if [disk['vdev'] for disk in host.json('block-list', 'first')['disks']] != ['xvdc']:
                 raise Failure('after a reboot its disks are other ones', host.ok('block-list', 'first'))
     return ''
@@ -130,7 +139,7 @@ def interfaces(context):
             host.ok('network-attach', 'other', 'bridge=lan')
             # After a reboot the second interface has its number and address still.
             host.ok('reboot', 'plain')
-            host.wait_until(lambda: host.domains()['plain']['restarts'] == 1, 'it reboots')
+            host.wait_until(lambda: host.domains().get('plain', {}).get('restarts') == 1, 'it reboots')
             left = host.json('network-list', 'plain')['vifs']
             if [(vif['devid'], vif['mac']) for vif in left] != [(1, '00:16:3e:00:00:77')]:
                 raise Failure('after a reboot its interfaces are other ones', str(left))
