@@ -42,7 +42,7 @@ static unsigned long free_settled(void)
 {
     unsigned long pages = free_pages();
 
-    for (unsigned same = 0; same < 50; same++) {
+    for (unsigned same = 0; same < 10; same++) {
         unsigned long before = pages;
 
         hcall(sched_op, SCHEDOP_poll, &(struct sched_poll){.timeout = now() + 2000000});
