@@ -9,6 +9,7 @@
 #include "hypervisor/include/map.h"
 #include "hypervisor/include/msr.h"
 #include "hypervisor/include/platform.h"
+#include "hypervisor/mm/paging.h"
 
 #define DYNAMIC   (VECTOR_DYNAMIC_LAST - VECTOR_DYNAMIC_FIRST + 1)
 #define STOP_SPIN 1000000u
@@ -159,7 +160,8 @@ static void dump_interrupts(void)
                       slot[i].gsi == NO_GSI ? "a domain's" : "interrupt", (int)slot[i].gsi, slot[i].count);
         }
     }
-    log_print(LOG_ERR, "spurious interrupts: %lu", spurious);
+    log_print(LOG_ERR, "spurious interrupts: %lu; TLB flushes asked of other processors: %lu", spurious,
+              read_once(tlb_requests));
 }
 
 void irq_init(void)

@@ -94,15 +94,12 @@ static void enter(struct vcpu *v)
     struct percpu *cpu = this_cpu();
     struct domain *d = v->domain;
 
-    if (!(read_once(d->dirty_cpus[cpu->cpu / 64]) >> (cpu->cpu % 64) & 1)) {
-        __atomic_fetch_or(&d->dirty_cpus[cpu->cpu / 64], 1ul << (cpu->cpu % 64), __ATOMIC_SEQ_CST);
-    }
     if (v->gdt_cpu != cpu->cpu + 1) {
         perdomain_set(d, VCPU_BLOCK(v->id) + GDT_FRAMES * PAGE_SIZE, cpu->gdt_mfn, PTE_HV_RW | hv_nx);
         v->gdt_cpu = cpu->cpu + 1;
     }
     window_select(v);
-    cr3_load(v->kernel_mode ? v->cr3_kernel : v->cr3_user);
+    tables_load(d, v->kernel_mode ? v->cr3_kernel : v->cr3_user);
     v->ctx->stack_top = percpu_stack_top(cpu->cpu);
     cpu->regs_top = (uint64_t)&v->ctx->regs + offsetof(struct cpu_user_regs, es);
     cpu->tss->rsp0 = cpu->regs_top;
@@ -139,7 +136,7 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     if (next->domain->is_idle) {
         gdt_load_own();
         window_select(next);
-        cr3_load(idle_l4);
+        tables_load(NULL, idle_l4);
         return;
     }
     if (cpu->last_domain != next->domain) {

@@ -185,6 +185,7 @@ static void idle_wait(void)
 {
     struct percpu *cpu = this_cpu();
 
+    assert(!cpu->tables); /* nobody asks us to flush what guests gave up */
     if (cpu->hazard == 0 && !frame_scrub_some()) {
         __asm__ volatile("sti; hlt; cli" ::: "memory");
         clock_wake();
@@ -220,6 +221,7 @@ void exit_work(void)
             pv_inject_event(v);
         }
         if (!cpu->hazard) {
+            assert(cpu->tables == v->domain);
             return;
         }
     }

@@ -210,8 +210,7 @@ struct domain {
     struct spinlock list_lock;
     uint32_t frames; /* head of the list through the frame table (index, 0: empty) */
     unsigned long tot_pages, max_pages;
-    unsigned long heap_bytes;          /* of the hypervisor's own memory that serve this domain */
-    uint64_t dirty_cpus[CPU_MAX / 64]; /* processors whose TLB may hold its entries: atomic */
+    unsigned long heap_bytes; /* of the hypervisor's own memory that serve this domain */
 
     /* event_lock: see event/port.h. */
     struct spinlock event_lock;

@@ -5,7 +5,8 @@
  *   own   63 ALLOCATED  the owner's own reference stands (cleared once, when the owner gives the frame up)
  *         62 HYPER      shared page that the hypervisor made for the owner (shared info, grant table): never
  *                       given back
- *         61 DIRTY      free, but not scrubbed since somebody owned it
+ *         59 FOREIGN    another domain than the owner had it mapped writable, and may have a TLB entry of
+ *         that 61 DIRTY      free, but not scrubbed since somebody owned it
  *         60 FREE       head of a free block: bits 48..53 are its order; 54 RAW: not scrubbed since the start
  *         47..32 owner  domid; DOMID_HYPERVISOR for the hypervisor's own
  *         31..0  refs   0: free
@@ -28,8 +29,8 @@
  *     if the entry is writable; above: a type reference of the level below);
  *   - a frame changes owner or becomes free only at refs 0, hence count 0, hence unmapped and nobody's page
  *     table;
- *   - a type changes only at count 0, after stale TLB entries that were made under WRITABLE are flushed
- *     everywhere.
+ *   - a type changes only at count 0, after stale TLB entries that were made under the old one are flushed:
+ *     where the owner's tables are loaded and, from WRITABLE and FOREIGN, everywhere.
  * `own` and WRITABLE counts change by compare-and-swap; page-table and descriptor types under the owner's
  * page_lock.
  */
@@ -53,6 +54,7 @@ _Static_assert(sizeof(struct frame) == 24, "the frame table costs 24 bytes a fra
 #define FRAME_HYPER       (1ul << 62)
 #define FRAME_DIRTY       (1ul << 61)
 #define FRAME_FREE        (1ul << 60)
+#define FRAME_FOREIGN     (1ul << 59)
 #define FRAME_RAW         (1ul << 54) /* with FREE: never scrubbed */
 #define FRAME_ORDER_SHIFT 48
 #define FRAME_OWNER_SHIFT 32
@@ -131,6 +133,11 @@ int frame_put_type(mfn_t m, struct domain *owner);
 /* Both at once, for a mapping: a reference and, if writable, the WRITABLE type. 0, -EINVAL. */
 int frame_get_mapping(mfn_t m, domid_t owner, bool writable);
 void frame_put_mapping(mfn_t m, bool writable);
+/*
+ * The mapping just taken is writable and in another domain's address space: before its entry is there. It
+ * widens the flush when m gets another type.
+ */
+void frame_note_foreign(mfn_t m);
 
 #define ALLOC_ZERO  1u /* contents are zero */
 #define ALLOC_LOW32 2u /* below 4 GiB */

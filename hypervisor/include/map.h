@@ -81,12 +81,15 @@ static inline void tlb_flush_page_local(unsigned long va)
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 /*
- * Everything of d's on every processor that may hold it; waits until done. Any locks below LOCK_FLUSH may be
- * held.
+ * Everything of d's address spaces on every processor that may hold it; waits until done. Any locks below
+ * LOCK_FLUSH may be held.
  */
-void tlb_flush_domain(struct domain *d);
-/* The same for processors whose last flush is not after `stamp` (struct frame.type). */
-void tlb_flush_stamp(struct domain *d, uint32_t stamp);
+void tlb_flush_domain(const struct domain *d);
+/*
+ * The same for processors whose last flush is not after `stamp` (struct frame.type); d NULL: of all address
+ * spaces and the hypervisor's own addresses.
+ */
+void tlb_flush_stamp(const struct domain *d, uint32_t stamp);
 /* Would tlb_flush_stamp(NULL, stamp) interrupt another processor that is not idle? */
 bool tlb_flush_disturbs(uint32_t stamp);
 /* Answer to HAZARD_FLUSH; also from inside lock waits. */

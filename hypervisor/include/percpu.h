@@ -23,6 +23,8 @@ struct timer;
 #define HAZARD_DUMP  (1u << 5) /* a debug key was typed on the console */
 #define HAZARD_REAP  (1u << 6) /* the last reference to a domain is gone: domains_reap() */
 
+#define TABLES_CHANGE ((const struct domain *)1) /* percpu.tables: no domain */
+
 #define LOCKS_HELD 12 /* more than there are ranks that anybody holds at once */
 
 struct tss {
@@ -59,10 +61,11 @@ struct percpu {
     uint64_t *window_ptes; /* page-table entries of the active windows */
     unsigned long windows; /* base address of the active windows */
     uint32_t windows_open; /* how many: the first ones */
-    uint32_t tlb_stamp;    /* tlb_clock at our last complete flush; others read it */
 
-    /* TLB-flush requests of others; see mm/tlb.c. */
-    uint32_t flush_request; /* atomic */
+    /* TLB flushes; see mm/tlb.c. Others read these. */
+    const struct domain *tables; /* whose CR3 holds; NULL: the idle tables; TABLES_CHANGE: it is loading */
+    uint32_t tlb_stamp;          /* tlb_clock at our last complete flush */
+    uint32_t flush_request;      /* atomic: others ask for one */
 
     /* Clock and timers (cpu/clock.c, domain/timer.c). */
     struct clock_local *clock;
@@ -80,7 +83,8 @@ struct percpu {
 };
 
 #ifdef CORACLE_HOST_TEST
-struct percpu *this_cpu(void); /* the unit test supplies it */
+struct percpu *this_cpu(void); /* the unit test supplies them */
+struct percpu *percpu_of(unsigned cpu);
 #else
 /* The running processor's block. Valid on every stack of the hypervisor's. */
 static inline struct percpu *this_cpu(void)
@@ -90,13 +94,13 @@ static inline struct percpu *this_cpu(void)
     __asm__("mov %%rsp, %0" : "=r"(sp));
     return (struct percpu *)((sp & ~(unsigned long)(PERCPU_SIZE - 1)) + PERCPU_DATA_PAGE * PAGE_SIZE);
 }
-#endif
 
 /* Any processor's block; cpu < cpu_count(). */
 static inline struct percpu *percpu_of(unsigned cpu)
 {
     return (struct percpu *)(PERCPU_BASE + cpu * (unsigned long)PERCPU_SIZE + PERCPU_DATA_PAGE * PAGE_SIZE);
 }
+#endif
 
 /* Top of a processor's main stack. */
 static inline unsigned long percpu_stack_top(unsigned cpu)

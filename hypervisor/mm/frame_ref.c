@@ -119,8 +119,8 @@ int writable_get(struct frame *f)
         }
     } while (!cas(&f->type, &old, new));
     if (was_table) {
-        /* No processor may still walk through it as a table once its owner can write to it. */
-        tlb_flush_stamp(NULL, (uint32_t)(old & FRAME_STAMP_MASK));
+        /* No processor may still walk through it as a table once somebody can write to it. */
+        tlb_flush_stamp(frame_domain(f), (uint32_t)(old & FRAME_STAMP_MASK));
         __atomic_fetch_or(&f->type, FRAME_VALIDATED, __ATOMIC_ACQ_REL);
     } else if (unlikely(!(new &FRAME_VALIDATED))) {
         wait_for_flush(f);
@@ -135,6 +135,21 @@ static uint64_t type_failed(uint64_t type)
     return type | read_once(tlb_clock);
 }
 
+/*
+ * Nobody may write to f through a stale entry, nor walk through it as a table of another level: it was of
+ * type `old` and has a new type already. Tables are for their owner's address spaces only.
+ */
+static void type_flush(struct frame *f, const struct domain *owner, uint64_t old)
+{
+    uint64_t was = old & FRAME_TYPE_MASK;
+    bool foreign = was == FRAME_WRITABLE && (read_once(f->own) & FRAME_FOREIGN);
+
+    tlb_flush_stamp(foreign ? NULL : owner, (uint32_t)(old & FRAME_STAMP_MASK));
+    if (foreign) { /* while f is no WRITABLE, nobody sets it */
+        __atomic_fetch_and(&f->own, ~FRAME_FOREIGN, __ATOMIC_ACQ_REL);
+    }
+}
+
 /* Gives f, at count 0, a page-table or descriptor type and vets it. */
 static int type_new(mfn_t m, struct frame *f, struct domain *owner, uint64_t type, uint64_t old)
 {
@@ -144,8 +159,7 @@ static int type_new(mfn_t m, struct frame *f, struct domain *owner, uint64_t typ
         return -EINVAL; /* somebody mapped it writable this moment */
     }
     if ((old & FRAME_TYPE_MASK) != FRAME_NONE && (old & FRAME_TYPE_MASK) != type) {
-        /* Written through a stale entry, or walked as a table of another level: neither may go on. */
-        tlb_flush_stamp(NULL, (uint32_t)(old & FRAME_STAMP_MASK));
+        type_flush(f, owner, old);
     }
     rc = pt_validate(m, owner, type);
     if (rc == 0) {
@@ -249,6 +263,15 @@ int frame_get_mapping(mfn_t m, domid_t owner, bool writable)
 void frame_put_mapping(mfn_t m, bool writable)
 {
     mapping_put(m, writable);
+}
+
+void frame_note_foreign(mfn_t m)
+{
+    uint64_t *own = &frame_of(m)->own;
+
+    if (!(read_once(*own) & FRAME_FOREIGN)) {
+        __atomic_fetch_or(own, FRAME_FOREIGN, __ATOMIC_SEQ_CST);
+    }
 }
 
 mfn_t frame_alloc_domain(struct domain *d, unsigned order, unsigned bits)

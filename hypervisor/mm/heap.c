@@ -110,12 +110,16 @@ static void slots_free(unsigned long first, unsigned n)
         mfn_t m = pte_mfn(slots[i]);
 
         slots[i] = 0;
+        tlb_own_unmapped();
         frame_free(m, 0); /* stamped: whoever gets it flushes first */
     }
     used[t] = (uint16_t)(used[t] - n);
     lowest = MIN(lowest, first);
     if (used[t] == 0) {
-        frame_free(hv_unmap(HEAP_PTES + t * PAGE_SIZE), 0);
+        mfn_t m = hv_unmap(HEAP_PTES + t * PAGE_SIZE);
+
+        tlb_own_unmapped();
+        frame_free(m, 0);
     }
     stamp = read_once(tlb_clock);
 }

@@ -62,7 +62,25 @@ void window_select(const struct vcpu *v);
 extern mfn_t idle_l4;
 /* Boot: the idle domain's per-domain area becomes part of idle_l4. */
 void boot_l4_set_perdomain(mfn_t l3);
-/* Loads CR3 and counts the flush. */
+/* Loads CR3 with another table of the same address spaces, or the same one again, and counts the flush. */
 void cr3_load(mfn_t l4);
+/* The same with a table of another's: of domain d's, NULL: the idle domain's (percpu.tables). */
+void tables_load(const struct domain *d, mfn_t l4);
+#ifdef CORACLE_HOST_TEST
+void cr3_write(paddr_t l4); /* the unit test supplies it */
+#else
+/* Serializing: what was stored before is visible before the first walk, and all old translations are gone. */
+static inline void cr3_write(paddr_t l4)
+{
+    __asm__ volatile("mov %0, %%cr3" ::"r"(l4) : "memory");
+}
+#endif
+/*
+ * An address of the hypervisor's own half, in no domain's area, was unmapped: before anybody may get the
+ * frame or the address.
+ */
+void tlb_own_unmapped(void);
+/* Counts flushes that processors asked of others. */
+extern uint64_t tlb_requests;
 
 #endif

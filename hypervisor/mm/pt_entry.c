@@ -88,6 +88,9 @@ static inline __attribute__((always_inline)) int l1_get(struct domain *owner, st
     if (unlikely(pg_owner->id == DOMID_IO || mapping_get(m, pg_owner->id, *e & PTE_RW) != 0)) {
         return device_entry_get(owner, e);
     }
+    if (unlikely(pg_owner != owner) && (*e & PTE_RW)) {
+        frame_note_foreign(m);
+    }
     *e = (*e | PTE_US) & ~(PTE_G | CACHE_BITS); /* guest RAM is write-back only */
     return 0;
 }

@@ -6,3 +6,7 @@ MM_UNIT_TESTS := frame_alloc frames page_types guest_walk descriptor
 UNIT_TESTS += $(MM_UNIT_TESTS)
 $(foreach t,$(MM_UNIT_TESTS),$(eval UNIT_SRC_$(t) := $(MM_UNIT_SRC)))
 $(foreach t,$(MM_UNIT_TESTS),$(eval UNIT_FLAGS_$(t) := -DCORACLE_HOST_TEST))
+UNIT_TESTS += tlb
+UNIT_SRC_tlb := hypervisor/mm/tlb.c
+UNIT_FLAGS_tlb := -DCORACLE_HOST_TEST
+UNIT_LIBS_tlb := -lpthread

@@ -112,8 +112,12 @@ int pt_grant_install(struct domain *d, uint64_t addr, bool addr_is_pte, mfn_t fr
     spin_lock(&d->page_lock);
     l1 = grant_entry_find(d, addr, addr_is_pte, &index);
     if (!mfn_eq(l1, MFN_INVALID)) {
-        uint64_t *t = map_frame(l1);
-        uint64_t old = __atomic_exchange_n(&t[index], pte_make(frame, l1_flags | PTE_US), __ATOMIC_ACQ_REL);
+        uint64_t *t = map_frame(l1), old;
+
+        if ((l1_flags & PTE_RW) && frame_owner(frame_of(frame)) != d->id) {
+            frame_note_foreign(frame);
+        }
+        old = __atomic_exchange_n(&t[index], pte_make(frame, l1_flags | PTE_US), __ATOMIC_ACQ_REL);
 
         unmap_frame(t);
         l1_entry_put(old);

@@ -87,7 +87,7 @@ struct domain *private_enter(void)
     if (!before->is_idle) {
         gdt_load_own();
         window_select(cpu->idle);
-        cr3_load(idle_l4);
+        tables_load(NULL, idle_l4);
     }
     return before;
 }
@@ -100,7 +100,7 @@ void private_leave(struct domain *before)
     if (before != cpu->space) {
         assert(before == v->domain);
         window_select(v);
-        cr3_load(v->kernel_mode ? v->cr3_kernel : v->cr3_user);
+        tables_load(v->domain, v->kernel_mode ? v->cr3_kernel : v->cr3_user);
         gdt_load(VCPU_BLOCK(v->id) + VCPU_GDT_PAGE * PAGE_SIZE);
     }
 }

@@ -53,6 +53,7 @@ static unsigned open_windows;
 static const void *window[VCPU_WINDOWS]; /* what they show */
 static uint32_t last_flush;              /* tlb_clock at the processor's last complete flush */
 static uint64_t flushes;
+static const struct domain *flushed __attribute__((unused)); /* whose addresses, in the last one; NULL: all */
 static bool others_busy __attribute__((unused));
 static void (*during_flush)(void);  /* what happens elsewhere meanwhile */
 static void (*during_answer)(void); /* the same while this processor waits */
@@ -149,11 +150,11 @@ void private_leave(struct domain *before)
     cpu.space = before;
 }
 
-void tlb_flush_stamp(struct domain *d, uint32_t stamp)
+void tlb_flush_stamp(const struct domain *d, uint32_t stamp)
 {
-    (void)d;
     if ((int32_t)(last_flush - stamp) <= 0) {
         last_flush = ++tlb_clock;
+        flushed = d;
         flushes++;
         if (during_flush) {
             during_flush();
@@ -167,7 +168,7 @@ bool tlb_flush_disturbs(uint32_t stamp)
     return others_busy && (int32_t)(last_flush - stamp) <= 0;
 }
 
-void tlb_flush_domain(struct domain *d)
+void tlb_flush_domain(const struct domain *d)
 {
     tlb_flush_stamp(d, tlb_clock);
 }

@@ -3,6 +3,7 @@
  * References and types one at a time: limits, what others do meanwhile, and tests named after bugs that were.
  */
 #include "tests/unit/mm_world.h"
+#include "hypervisor/include/pt.h"
 
 #define FIRST 1
 #define END   200
@@ -196,6 +197,60 @@ static void another_level_flushes(void **state)
     assert_int_equal(ext(MMUEXT_UNPIN_TABLE, m.v, DOMID_SELF), 0);
 }
 
+/* m, which a domain wrote to through an entry of its own, becomes the owner's table and a page again. */
+static const struct domain *flushed_for_table(mfn_t m, unsigned writer)
+{
+    uint64_t e = m.v << PAGE_SHIFT | PTE_P | PTE_RW, before;
+
+    assert_int_equal(l1_entry_get(&domain[writer], &domain[1], &e), 0);
+    l1_entry_put(e);
+    run_vcpu(&vcpu[1][0]);
+    before = flushes;
+    assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, m.v, DOMID_SELF), 0);
+    assert_int_equal(flushes, before + 1);
+    assert_int_equal(ext(MMUEXT_UNPIN_TABLE, m.v, DOMID_SELF), 0);
+    return flushed;
+}
+
+/* Others may have an entry to write by only if they ever had one. */
+static void only_the_owner_flushes(void **state)
+{
+    mfn_t m = page(1);
+    uint64_t e = m.v << PAGE_SHIFT | PTE_P;
+
+    (void)state;
+    assert_ptr_equal(flushed_for_table(m, 1), &domain[1]);
+    assert_int_equal(l1_entry_get(&domain[0], &domain[1], &e), 0);
+    assert_ptr_equal(flushed_for_table(m, 1), &domain[1]); /* another reads it */
+    l1_entry_put(e);
+    assert_ptr_equal(flushed_for_table(m, 0), NULL);
+    assert_ptr_equal(flushed_for_table(m, 1), &domain[1]);
+    assert_int_equal(frame_get_mapping(m, 1, true), 0); /* it was a table, and only its owner's */
+    assert_ptr_equal(flushed, &domain[1]);
+    frame_put_mapping(m, true);
+}
+
+/* A grant of it is such an entry. */
+static void a_grant_makes_all_flush(void **state)
+{
+    mfn_t m = page(1), l1 = page(0);
+    uint64_t entry = l1.v << PAGE_SHIFT;
+
+    (void)state;
+    run_vcpu(&vcpu[0][0]);
+    assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, l1.v, DOMID_SELF), 0);
+    assert_int_equal(frame_get_mapping(m, 1, true), 0);
+    assert_int_equal(pt_grant_install(&domain[0], entry, true, m, PTE_P | PTE_RW | PTE_US), 0);
+    assert_int_equal(pt_grant_remove(&domain[0], entry, true, m, true, 0), 0);
+    frame_put_mapping(m, true);
+    run_vcpu(&vcpu[1][0]);
+    assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, m.v, DOMID_SELF), 0);
+    assert_ptr_equal(flushed, NULL);
+    assert_int_equal(ext(MMUEXT_UNPIN_TABLE, m.v, DOMID_SELF), 0);
+    run_vcpu(&vcpu[0][0]);
+    assert_int_equal(ext(MMUEXT_UNPIN_TABLE, l1.v, DOMID_SELF), 0);
+}
+
 /* Bug: a table that turned out bad forgot what the frame had been, so that nobody flushed. */
 static void a_bad_table_is_flushed_too(void **state)
 {
@@ -308,6 +363,8 @@ int main(void)
         T(nobody_writes_before_the_flush),
         T(the_second_writer_waits),
         T(another_level_flushes),
+        T(only_the_owner_flushes),
+        T(a_grant_makes_all_flush),
         T(a_bad_table_is_flushed_too),
         T(base_pointer_of_all_ones),
         T(teardown_of_anothers_table),

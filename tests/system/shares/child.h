@@ -51,6 +51,13 @@ struct child {
 long domctl(struct xen_domctl *op, uint32_t cmd, domid_t id);
 /* A domain with that many vCPUs, in the order in which they are made; not unpaused yet. 0 or what failed. */
 long child_create(struct child *c, unsigned index, unsigned vcpus, uint64_t burst, uint64_t sleep);
+/* Makes and starts the domains of these groups (shares.c); false: it said what failed. */
+bool domains_start(const char *groups);
+void sleep_until(uint64_t end);
+/* Reads a number and the comma behind it. */
+unsigned number(const char **p);
+/* The other case (tables.c). */
+void tables_case(void);
 /* The program of each of its vCPUs; runs wherever it is copied. */
 void child_main(struct talk *t) __attribute__((noreturn));
 

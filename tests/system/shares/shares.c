@@ -22,7 +22,7 @@ static struct sample last_sample(const struct child *c)
     return c->talk[0].sample[(c->talk[0].samples + 1) % 2];
 }
 
-static void sleep_until(uint64_t end)
+void sleep_until(uint64_t end)
 {
     while (now() < end) {
         struct sched_poll poll = {.timeout = end};
@@ -31,7 +31,7 @@ static void sleep_until(uint64_t end)
     }
 }
 
-static unsigned number(const char **p)
+unsigned number(const char **p)
 {
     unsigned n = 0;
 
@@ -176,18 +176,13 @@ static void shortest_slice(const char **p)
     check_eq(hcall(sysctl, &op), 0, "the shortest slice");
 }
 
-static void measure(void)
+bool domains_start(const char *groups)
 {
-    static uint64_t before[CHILDREN + 1], after[CHILDREN + 1];
-    const char *p = test_args;
-    uint64_t start, end;
-
     map_at(VIEW_VA, 0);
     map_at(TALK_VA, 0);
-    shortest_slice(&p);
-    while (*p && *p >= '0' && *p <= '9') {
-        if (!group(&p)) {
-            return;
+    while (*groups >= '0' && *groups <= '9') {
+        if (!group(&groups)) {
+            return false;
         }
     }
     for (unsigned i = 0; i < nr; i++) {
@@ -195,6 +190,19 @@ static void measure(void)
 
         memset(&op, 0, sizeof(op));
         check_eq(domctl(&op, XEN_DOMCTL_unpausedomain, children[i].id), 0, "start domain %u", i);
+    }
+    return true;
+}
+
+static void measure(void)
+{
+    static uint64_t before[CHILDREN + 1], after[CHILDREN + 1];
+    const char *p = test_args;
+    uint64_t start, end;
+
+    shortest_slice(&p);
+    if (!domains_start(p)) {
+        return;
     }
     sleep_until(now() + SECOND / 4);
     for (unsigned i = 0; i < nr; i++) {
@@ -212,4 +220,4 @@ static void measure(void)
     report(end - start, before, after);
 }
 
-const struct test_case test_cases[] = {{"measure", measure, true}, {0}};
+const struct test_case test_cases[] = {{"measure", measure, true}, {"tables", tables_case, true}, {0}};
