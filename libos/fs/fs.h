@@ -158,8 +158,8 @@ int fs_readdir(struct inode *dir, uint64_t *cookie, struct fs_dirent *out);
 int fs_path_of(struct inode *dir, char *buf, size_t size);
 
 /*
- * Mounts a volume at path, which does not exist yet. Writes back what changed: of one file and its volume, of
- * all. Unmounts all; their files are lost to whoever still has them.
+ * Mounts a volume at path: an empty directory, or nothing yet; what leads there is made. Writes back what
+ * changed: of one file and its volume, of all. Unmounts all; their files are lost to whoever still has them.
  */
 int fs_mount(struct fs_volume *volume, struct inode *start, const char *path);
 int fs_sync(struct inode *inode);

@@ -204,11 +204,34 @@ void fs_sync_all(void)
         (void)volume->ops->sync(volume);
 }
 
+/* Makes the directories that lead to a path. */
+static int make_parents(struct inode *start, const char *path)
+{
+    char part[FS_PATH_MAX];
+    int err = 0;
+
+    if (strlen(path) >= sizeof(part))
+        return -ENAMETOOLONG;
+    strcpy(part, path);
+    for (char *at = strchr(part + 1, '/'); at && !err; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        err = fs_mkdir(start, part, 0755);
+        err = err == -EEXIST ? 0 : err;
+        *at = '/';
+    }
+    return err;
+}
+
 int fs_mount(struct fs_volume *volume, struct inode *start, const char *path)
 {
     struct inode *root;
-    int err = 0;
+    int err = make_parents(start, path);
 
+    if (!err)
+        err = fs_rmdir(start, path); /* an empty directory is a good place, too */
+    if (err && err != -ENOENT)
+        return err;
+    err = 0;
     root = bring(volume, volume->root, &err);
     if (!root)
         return err;

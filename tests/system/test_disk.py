@@ -2,6 +2,7 @@
 """Disks through the whole path: a program, blkfront, blkback, a driver, QEMU, and the image on this machine."""
 import fcntl
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -35,7 +36,7 @@ def program(context, name='disk'):
             os.makedirs(os.path.dirname(image), exist_ok=True)
             BUILT[image] = coracle(context, 'build', '-o', image, source, '-O2', '-g', '-pthread', '-isystem',
                                    os.path.join(context.build, 'libos/abi'),
-                                   *([os.path.join(context.build, 'sysroot/lib/ext2.o')] if name == 'files' else []))
+                                   *(['-lext2'] if name == 'files' else []))
     if BUILT[image].status != 0:
         raise Failure('a program of the tests cannot be built', BUILT[image].text())
     return image
@@ -269,6 +270,142 @@ def unclean(context):
         check('ok what was there' in said, 'the repaired volume cannot be read', said)
 
 
+def acknowledged(text):
+    """The last record that the program says is on the disk."""
+    numbers = re.findall(r'^acknowledged (\d+)$', text, re.MULTILINE)
+    return int(numbers[-1]) if numbers else -1
+
+
+def survives(context, kind, whole_host):
+    """What was acknowledged after fsync is there after a crash of the domain alone, or of the host, and the journal makes
+    the rest good: the volume is mounted as it is."""
+    with Images() as images:
+        image = make_ext(images, 'ext4')
+        if kind == 'qcow2':
+            subprocess.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', image, image + '.qcow2'], check=True)
+            image += '.qcow2'
+        config = images.file('r.cfg', data=(
+            'name = "r"\nkernel = "%s"\nmemory = 32\ndisk = [ "%s,%s,xvda,w" ]\ncmdline = "mount=/data:xvda -- records"\n'
+            % (program(context, 'files'), image, kind)).encode())
+        with LocalHost(context, '--memory', '192M', config) as host:
+            host.wait_until(lambda: acknowledged(host.run('logs', 'r').out) > 40, 'records are written', 100)
+            last = acknowledged(host.ok('logs', 'r'))
+            qemu, = children(host.agent())
+            with open('/proc/%d/cmdline' % qemu, encoding='utf-8') as file:
+                check('cache=writeback' in file.read(), 'a flush does not reach the file')
+            if whole_host:
+                kill(qemu)
+                host.wait_until(lambda: not os.path.exists('/proc/%d' % qemu), 'QEMU is dead')
+            else:
+                host.ok('destroy', 'r')
+                host.run('host', 'stop')
+        finished = coracle(context, 'run', '--timeout', '100', '--memory', '32M', '--disk', image, '--mount', '/data',
+                           program(context, 'files'), '--', 'verify', str(last), timeout=110)
+        check('its journal is replayed' in finished.text() and 'done' in finished.out and 'not ok' not in finished.out,
+              'what was acknowledged is not there', finished.text())
+        if kind == 'qcow2':
+            images.raw(image)
+            image += '.raw'
+        checked = fsck(image)
+        check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout)
+
+
+# ---- other controllers, disks with errors ----
+
+class Devices(LocalHost):
+    """A host with more devices than the tool gives it."""
+
+    def __init__(self, context, images, devices, *options):
+        super().__init__(context, *options)
+        self.folder = os.path.join(images.path, 'bin')
+        os.mkdir(self.folder)
+        wrapper = os.path.join(self.folder, 'qemu-system-x86_64')
+        with open(wrapper, 'w', encoding='ascii') as file:
+            file.write('#!/bin/sh\nexec %s "$@" %s\n' % (shutil.which('qemu-system-x86_64'), ' '.join(devices)))
+        os.chmod(wrapper, 0o755)
+
+    def run(self, *arguments, stdin='', timeout=120, env=None):
+        env = dict(env or {}, PATH=self.folder + ':' + os.environ['PATH'])
+        return super().run(*arguments, stdin=stdin, timeout=timeout, env=env)
+
+
+def controllers(context):
+    """The whole way, from a guest through blkfront and blkback, for the driver of each kind of disk."""
+    kinds = (('hda', 'ide-hd,bus=ide.0'), ('sda', 'ide-hd,bus=sata.0'), ('nvda', 'nvme,serial=1'), ('vda', 'virtio-blk-pci'))
+    with Images() as images:
+        devices, disks, steps = ['-device ich9-ahci,id=sata'], [], []
+        for i, (name, device) in enumerate(kinds):
+            image = images.file(name, 4 * MEGABYTE)
+            devices.append('-drive if=none,id=x%d,format=raw,file=%s -device %s,drive=x%d' % (i, image, device, i))
+            vdev = 'xvd' + 'abcd'[i]
+            disks.append('"phy:%s,%s,w"' % (name, vdev))
+            steps += ['fill:%s:%d:1500' % (vdev, 100 * i), 'check:%s:%d:1500' % (vdev, 100 * i), 'flush:' + vdev]
+        config = images.file('d.cfg', data=('name = "d"\nkernel = "%s"\nmemory = 32\ndisk = [ %s ]\nextra = "%s wait"\n' % (
+            program(context), ', '.join(disks), ' '.join(steps))).encode())
+        with Devices(context, images, devices, '--memory', '192M', config) as host:
+            host.wait_until(lambda: 'waiting' in host.run('logs', 'd').out, 'the program is through', 100)
+            said = host.ok('logs', 'd')
+            check('not ok' not in said and said.count('ok flush') == 4, 'a disk does not do what it should', said)
+            kill(*children(host.agent()))
+        for i, (name, _) in enumerate(kinds):
+            with open(os.path.join(images.path, name), 'rb') as file:
+                expect_pattern(file.read(), 100 * i, 1500)
+
+
+def bad_disk(context):
+    """A block that can be neither read nor written is EIO for who wants it, and for nobody else."""
+    with Images() as images:
+        tree = os.path.join(images.path, 'tree')
+        os.makedirs(tree)
+        with open(os.path.join(tree, 'there'), 'wb') as file:
+            file.write(b'y' * 8192)
+        image = make_ext(images, 'ext4')
+        block = int(debugfs(image, 'blocks /there').split()[0])
+        size = int(re.search(r'Block size: +(\d+)', debugfs(image, 'stats -h')).group(1))
+        rule = 'inject-error.%d.event=none,inject-error.%d.iotype=%s,inject-error.%d.sector=%d,inject-error.%d.errno=%d'
+        rules = [rule % (i, i, kind, i, block * size // 512, i, error)
+                 for i, (kind, error) in enumerate((('read', 5), ('write', 28)))]
+        devices = ['-blockdev driver=file,filename=%s,node-name=file' % image,
+                   '-blockdev driver=blkdebug,image=file,node-name=disk,' + ','.join(rules),
+                   '-device virtio-blk-pci,request-merging=off,werror=report,rerror=report,drive=disk']
+        config = images.file('b.cfg', data=(
+            'name = "b"\nkernel = "%s"\nmemory = 32\ndisk = [ "phy:vda,xvda,w" ]\non_poweroff = "preserve"\n'
+            'cmdline = "mount=/data:xvda -- bad"\n' % program(context, 'files')).encode())
+        with Devices(context, images, devices, '--memory', '192M', config) as host:
+            host.wait_until(lambda: 'done' in host.run('logs', 'b').out, 'the program is through', 100)
+            said = host.ok('logs', 'b')
+            check('not ok' not in said and 'it can only be read from now on' in said, 'an error is not what it should be', said)
+            host.run('host', 'stop')
+
+
+def mounts(context):
+    """--mount of `run`, and what it says when there is nothing to mount."""
+    with Images() as images:
+        good, other, empty = make_ext(images, 'ext4'), make_ext(images, 'ext2'), images.file('empty', MEGABYTE)
+
+        def mount(*options, status=0, says=(), image=None, steps=('read',)):
+            finished = coracle(context, 'run', '--timeout', '60', *options, image or program(context, 'files'), '--', *steps,
+                               timeout=90)
+            check(finished.status == status, 'exit status %d instead of %d' % (finished.status, status), finished.text())
+            for part in says:
+                check(part in finished.text(), 'nothing like "%s" was said' % part, finished.text())
+        mount('--disk', good + ':ro', '--mount', '/data', says=['ok what was there', 'ok read-only'])
+        mount('--disk', empty, '--disk', other + ':ro', '--mount', '/data:xvdb', says=['ok what was there'])
+        mount('--disk', empty, '--mount', '/data', status=1, says=['xvda is not mounted', 'no file system ext2, ext3 or ext4'])
+        mount('--disk', good, '--mount', '/data:xvdq', status=1, says=['xvdq is not mounted', 'no such disk'])
+        mount('--disk', good, '--mount', '/data', '--disk', other, '--mount', '/data', status=1,
+              says=['xvdb is not mounted: /data'])
+        mount('--disk', good, '--mount', '/data', status=1, image=program(context, 'disk'), says=['-lext2'], steps=['get:xvdq:0:1'])
+        mount('--mount', '/data', status=2, says=['expected a disk (--disk FILE) before it'])
+        mount('--disk', good, '--mount', 'data', status=2, says=['expected PATH or PATH:DISK'])
+        checked = fsck(good)
+        check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout)
+        with open(good, 'r+b') as file:
+            file.seek(1024 + 0x20)
+            file.write(b'\0' * 8)
+        mount('--disk', good, '--mount', '/data', status=1, says=['xvda is not mounted'])
+
+
 # ---- a frontend that lies ----
 
 def hostile(context):
@@ -348,4 +485,6 @@ def collect(context):
     return [Test('system/disk/' + name, function) for name, function in (
         ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
         ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('ext2', lambda c: files(c, 'ext2')), ('ext4', lambda c: files(c, 'ext4')),
-        ('unclean', unclean), ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]
+        ('unclean', unclean), ('survives-domain', lambda c: survives(c, 'raw', False)), ('survives-raw', lambda c: survives(c, 'raw', True)),
+        ('survives-qcow2', lambda c: survives(c, 'qcow2', True)), ('controllers', controllers), ('bad_disk', bad_disk), ('mount', mounts),
+        ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]

@@ -110,6 +110,8 @@ void add_guest_words(struct text *command, void (*add_word)(struct text *, const
         free(name);
         for (unsigned i = 0; i < request->nr_environment; i++)
             add_setting(command, add_word, "env.", request->environment[i]);
+        if (request->mounts.length != 0)
+            add_setting(command, add_word, "mount=", request->mounts.text);
         for (; *settings != NULL; settings++)
             add_word(command, *settings);
         add_word(command, "--");

@@ -18,7 +18,8 @@ struct guest_request {
     uint64_t memory;  /* --memory, bytes */
     char **environment;
     unsigned nr_environment;
-    char **args; /* behind "--", ends with NULL */
+    struct text mounts; /* PATH:DISK[,PATH:DISK...], the setting mount= without its name; empty: none */
+    char **args;        /* behind "--", ends with NULL */
 };
 
 /* argp's children for --memory, --root, --env and the image's name; the input is a struct guest_request. */

@@ -46,13 +46,19 @@ enum run_key {
     KEY_APPEND,
     KEY_DIRECT,
     KEY_VIA_HOST,
-    KEY_DISK
+    KEY_DISK,
+    KEY_MOUNT
 };
 
 static const struct argp_option options[] = {
     {"disk", KEY_DISK, "FILE[:ro]", 0,
      "an image file, raw or qcow2, as the program's next disk (/dev/xvda, ...); or a line as in disk= of "
      "xl.cfg",
+     1},
+    {"mount", KEY_MOUNT, "PATH[:DISK]", 0,
+     "the file system (ext2, ext3, ext4) of DISK, such as xvda, or of the --disk before, at PATH; the "
+     "program is "
+     "linked with -lext2",
      1},
     {"cpu", KEY_CPU, "MODEL", 0,
      "QEMU's processor model (default: " DEFAULT_CPU "), such as Conroe,-vmx or max", 2},
@@ -83,6 +89,27 @@ static unsigned parse_number(struct argp_state *state, const char *option, const
     if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
         argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
     return (unsigned)number;
+}
+
+/* A path of --mount, and the disk that it names or the last one of --disk. */
+static void add_mount(struct argp_state *state, struct run_request *request, const char *argument)
+{
+    size_t length = strcspn(argument, ":");
+    const char *disk = argument[length] == ':' ? argument + length + 1 : NULL;
+    struct text *mounts = &request->guest.mounts;
+
+    if (argument[0] != '/' || length == 1 || strchr(argument, ',') != NULL ||
+        (disk != NULL && (disk[0] == '\0' || strchr(disk, ':') != NULL)))
+        argp_error(state, "--mount %s: expected PATH or PATH:DISK, such as /data:xvda", argument);
+    if (disk == NULL && request->nr_disks == 0)
+        argp_error(state, "--mount %s: expected a disk (--disk FILE) before it", argument);
+    if (disk == NULL && strchr(request->disks[request->nr_disks - 1], ',') != NULL)
+        argp_error(state, "--mount %s: expected the disk's name, as in %s:xvda", argument, argument);
+    text_format(mounts, "%s%.*s:", mounts->length != 0 ? "," : "", (int)length, argument);
+    if (disk != NULL)
+        text_add(mounts, disk);
+    else
+        text_format(mounts, "xvd%c", (char)('a' + request->nr_disks - 1));
 }
 
 /* What is about the initial domain, or is not Coracle. */
@@ -120,6 +147,9 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
         if (request->nr_disks == DISK_IMAGES_MAX)
             argp_error(state, "--disk %s: expected at most %d disks", argument, DISK_IMAGES_MAX);
         request->disks[request->nr_disks++] = argument;
+        return 0;
+    case KEY_MOUNT:
+        add_mount(state, request, argument);
         return 0;
     case KEY_CPU:
         request->cpu = argument;
@@ -390,11 +420,16 @@ int verb_run(int argc, char **argv)
     }
     if (image_open(&image, request.guest.image) != 0)
         return EXIT_FAILED;
+    if (request.guest.mounts.length != 0 && !image.is_libos) {
+        report("%s: --mount is for images of 'coracle build'", request.guest.image);
+        return EXIT_USAGE;
+    }
     /* An image of others may know no console but the initial domain's. */
     if (request.way == RUN_BY_IMAGE && image.is_libos && !needs_direct(&request) && !request.timeline)
         request.way = RUN_VIA_HOST;
     status = request.way == RUN_VIA_HOST ? run_via_host(&request, &image) : run_image(&request, &image);
     image_close(&image);
     free(request.guest.environment);
+    free(request.guest.mounts.text);
     return status;
 }

@@ -32,7 +32,7 @@ $(eval $(call guestlib,cjson,cjson,$(CJSON_SRC),cJSON.h,cjson,cJSON.c,$(CJSON_LI
 $(eval $(call guestlib,http-parser,http-parser,$(HTTP_PARSER_SRC),http_parser.h,.,http_parser.c,$(HTTP_PARSER_LIB)))
 
 # ext2, ext3, ext4: e2fsprogs' libext2fs, with our access to disks (libos/ext2), as one object that a program is linked
-# with to mount them: $(SYSROOT)/lib/ext2.o. E2FSPROGS_SRC=TARBALL builds another copy.
+# with (-lext2) to mount them: $(SYSROOT)/lib/ext2.o. E2FSPROGS_SRC=TARBALL builds another copy.
 E2FSPROGS_SRC ?=
 EXT2FS_DIR := $(GUESTLIB)/e2fsprogs
 EXT2FS_LIB := $(EXT2FS_DIR)/build/lib/libext2fs.a
@@ -57,7 +57,7 @@ $(EXT2_OBJ): $(BUILD)/%.o: %.c $(CORACLE_CC) | $(EXT2FS_LIB)
 		-c -o $@ $<
 
 .PHONY: ext2
-## ext2: what programs are linked with to mount ext2, ext3 and ext4: build/sysroot/lib/ext2.o
+## ext2: what programs are linked with (-lext2) to mount ext2, ext3 and ext4
 ext2: $(EXT2_OBJECT)
 test test-system: $(EXT2_OBJECT)
 
@@ -65,5 +65,6 @@ $(EXT2_OBJECT): $(EXT2_OBJ) $(EXT2FS_LIB)
 	$(call say,GUESTLD,$@)
 	$(Q)ld -r -o $@ $(EXT2_OBJ) $(EXT2FS_DIR)/build/replay.o $(EXT2FS_LIB) $(EXT2FS_DIR)/build/lib/libcom_err.a && \
 		objcopy --keep-global-symbol=cor_ext2_mount_all $@
+	$(Q)echo 'INPUT(ext2.o)' >$(@D)/libext2.a
 
 -include $(EXT2_OBJ:.o=.d)

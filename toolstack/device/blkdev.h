@@ -64,7 +64,7 @@ struct blkdev_ops {
 };
 
 struct blkdev {
-    char name[BLKDEV_NAME]; /* vda, sda, hda, nvme0 in the order of discovery */
+    char name[BLKDEV_NAME]; /* vda, sda, hda, nvda in the order of discovery */
     const char *driver;     /* "virtio-blk", "ahci", ... */
     uint64_t sectors;       /* capacity, of 512 bytes */
     uint32_t sector_size;   /* the device's own: requests must be multiples of it, 512 or more */

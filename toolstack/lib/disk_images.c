@@ -243,14 +243,15 @@ void qemu_add_disks(struct qemu_args *arguments, const struct disk_images *image
         struct text drive = {0};
 
         qemu_add(arguments, "-drive");
-        text_format(&drive, "if=none,id=disk%u,format=%s,readonly=%s,%sfile=", i,
+        /* A flush of the guest's is one of the file; an error is the guest's, too: the machine goes on. */
+        text_format(&drive, "if=none,id=disk%u,format=%s,cache=writeback,readonly=%s,%sfile=", i,
                     image->qcow2 ? "qcow2" : "raw", image->read_only ? "on" : "off",
                     image->read_only ? "" : "discard=unmap,");
         for (const char *at = image->path; *at != '\0'; at++)
             text_format(&drive, *at == ',' ? ",%c" : "%c", *at);
         qemu_add_text(arguments, drive);
         qemu_add(arguments, "-device");
-        qemu_add_number(arguments, "virtio-blk-pci,drive=disk", i, "");
+        qemu_add_number(arguments, "virtio-blk-pci,werror=report,rerror=report,drive=disk", i, "");
     }
 }
 

@@ -116,6 +116,61 @@ static void space(void)
     say("its blocks are back", statvfs("/data", &after) == 0 && after.f_bfree == before.f_bfree);
 }
 
+/* A record that says which it is. */
+static void record_text(unsigned number, char text[64])
+{
+    snprintf(text, 64, "record %u, which is followed by others or by a crash\n", number);
+}
+
+/* Appends records, each acknowledged after fsync, until the machine or the domain is ended. */
+static void records(void)
+{
+    int fd = open("/data/log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    char text[64], name[32];
+
+    for (unsigned i = 0;; i++) {
+        record_text(i, text);
+        snprintf(name, sizeof(name), "/data/new %u", i);
+        if (write(fd, text, 64) != 64 || !put(name, text) || (i % 2 && unlink(name)) ||
+            (!(i % 2) && rename(name, "/data/last")) || fsync(fd)) {
+            say("a record", false);
+            return;
+        }
+        printf("acknowledged %u\n", i);
+    }
+}
+
+static void verify(unsigned last)
+{
+    int fd = open("/data/log", O_RDONLY);
+    char text[64] = "", read_text[64];
+    bool good = fd >= 0;
+
+    for (unsigned i = 0; i <= last && good; i++) {
+        memset(text, 0, sizeof(text));
+        record_text(i, text);
+        good = read(fd, read_text, 64) == 64 && !strcmp(text, read_text);
+    }
+    say("all acknowledged records", good);
+    say("the file that was renamed", access("/data/last", F_OK) == 0);
+}
+
+/* The first block of /data/there can be neither read nor written. */
+static void bad_block(void)
+{
+    char text[4096] = "";
+    int fd = open("/data/there", O_RDWR);
+
+    say("reading it", read(fd, text, sizeof(text)) < 0 && errno == EIO);
+    say("another file", has("/data/hello", "from outside\n"));
+    say("writing", put("/data/new", "new\n") && (sync(), has("/data/new", "new\n")));
+    say("fsync of what cannot be written",
+        pwrite(fd, text, sizeof(text), 0) == sizeof(text) && fsync(fd) < 0 && errno == EIO);
+    say("changes afterwards", mkdir("/data/d", 0700) < 0 && errno == EIO);
+    say("reading afterwards", has("/data/hello", "from outside\n"));
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     bool wait = argc > 1 && !strcmp(argv[1], "wait");
@@ -126,6 +181,16 @@ int main(int argc, char **argv)
         say("read-only", open("/data/new", O_RDWR | O_CREAT, 0600) < 0 && errno == EROFS &&
                              unlink("/data/hello") < 0 && errno == EROFS && mkdir("/data/d", 0700) < 0 &&
                              errno == EROFS);
+        printf("done\n");
+        return 0;
+    }
+    if (argc > 1 && (!strcmp(argv[1], "records") || !strcmp(argv[1], "verify") || !strcmp(argv[1], "bad"))) {
+        if (*argv[1] == 'r')
+            records();
+        else if (*argv[1] == 'v')
+            verify(argc > 2 ? (unsigned)atoi(argv[2]) : 0);
+        else
+            bad_block();
         printf("done\n");
         return 0;
     }
