@@ -110,13 +110,13 @@ def attach(host, name, upgrade=True):
 
 
 def every_operation(context, kind=LocalHost):
-    small = os.path.join(context.build, 'tests/system/openapi.elf')
-    stripped = run(['strip', '-o', small, program(context)])
-    if stripped.status != 0:
-        raise Failure('strip failed', stripped.text())
-    with open(small, 'rb') as file:
-        image = file.read()
     with kind(context) as host:
+        small = os.path.join(host.path, 'small.elf')
+        stripped = run(['strip', '-o', small, program(context)])
+        if stripped.status != 0:
+            raise Failure('strip failed', stripped.text())
+        with open(small, 'rb') as file:
+            image = file.read()
         asker = Asker(context, host)
         ask = asker.ask
         ask('getHost', 200)
