@@ -33,7 +33,7 @@
 #define MESSAGE_MAX  (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
 #define TRANSACTIONS 12
 #define SYNC_ID      0xabcdef01u
-#define WAIT_MS      20000 /* then a side hangs */
+#define WAIT_MS      200000 /* then a side hangs */
 
 struct message {
     struct xsd_sockmsg header;

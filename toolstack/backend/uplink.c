@@ -181,7 +181,7 @@ static void receive(void *argument, const struct net_frame *arrived)
 {
     struct uplink *uplink = argument;
     struct net_frame_buffer *frame;
-    uint32_t length = arrived->length, at = arrived->length;
+    uint32_t at = arrived->length, length = at;
 
     for (unsigned i = 0; i < arrived->nr_more; i++) {
         length += arrived->more[i].length;

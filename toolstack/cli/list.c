@@ -120,7 +120,10 @@ static void print_host(const cJSON *host)
                     json_number(control, "free_kib") * KIB / MIB,
                     (double)json_number(control, "cpu_ns") / NS_PER_S);
     print_field("domains", "%" PRIu64, json_number(host, "domains"));
-    cJSON_ArrayForEach(bridge, cJSON_GetObjectItemCaseSensitive(host, "bridges")) print_bridge(bridge);
+    cJSON_ArrayForEach(bridge, cJSON_GetObjectItemCaseSensitive(host, "bridges"))
+    {
+        print_bridge(bridge);
+    }
     print_field("up", "%.1f s", (double)json_number(host, "uptime_ns") / NS_PER_S);
 }
 

@@ -23,7 +23,7 @@ bool check(bool good, const char *format, ...)
 
 bool wait_for(const volatile bool *flag, unsigned seconds)
 {
-    uint64_t deadline = cor_monotonic_ns() + seconds * SECOND;
+    uint64_t deadline = cor_monotonic_ns() + SLOWNESS * seconds * SECOND;
 
     while (!*flag && loop_turn(deadline)) {
     }

@@ -17,7 +17,8 @@
 
 /* A verdict; the format makes the name. */
 bool check(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Turns the loop until *flag, at most that long. */
+#define SLOWNESS 6 /* as in tests/runner/core.py */
+/* Turns the loop until *flag. Seconds of an idle machine, against hanging: a busy one has more. */
 bool wait_for(const volatile bool *flag, unsigned seconds);
 
 /* how: "" a good disk; "bad" with an unreadable sector; "slow" that takes minutes. */

@@ -67,7 +67,7 @@ static void write_number(const char *name, unsigned long value)
 
 static int wait_state(int state)
 {
-    return cor_xenbus_wait(&bus, COR_XENBUS_STATE(state), cor_monotonic_ns() + 30000000000ull);
+    return cor_xenbus_wait(&bus, COR_XENBUS_STATE(state), cor_monotonic_ns() + 200000000000ull);
 }
 
 /* Fresh rings; the nodes say one of them. */
@@ -133,7 +133,7 @@ static struct blkif_request *push(int n, const struct blkif_request *request)
 /* The next answer's status; 99: none came. */
 static int answer(int n)
 {
-    uint64_t deadline = cor_monotonic_ns() + 30000000000ull;
+    uint64_t deadline = cor_monotonic_ns() + 200000000000ull;
     struct blkif_response *response;
     int more;
 
