@@ -17,12 +17,13 @@ $(FUZZ_GUEST): $(ABI_START) $(FUZZ_OBJ) $(ABI_LIB) pvboot/guest.ld
 SEED ?= 1
 CALLS ?= 1000000
 CPUS ?= 2
+CPU ?= qemu64
 RECKLESS ?= 0
 .PHONY: fuzz test-fuzz-guests
 test-fuzz-guests: $(FUZZ_GUEST)
-## fuzz: random hypercalls against the hypervisor; SEED= CALLS= CPUS= RECKLESS=1, SEED=1-50 tries many
+## fuzz: random hypercalls against the hypervisor; SEED= CALLS= CPUS= CPU= RECKLESS=1, SEED=1-50 tries many
 fuzz: all $(FUZZ_GUEST)
-	$(Q)tests/fuzz/run --build $(BUILD) --seeds $(SEED) --calls $(CALLS) --cpus $(CPUS) --reckless $(RECKLESS)
+	$(Q)tests/fuzz/run --build $(BUILD) --seeds $(SEED) --calls $(CALLS) --cpus $(CPUS) --cpu $(CPU) --reckless $(RECKLESS)
 
 .PHONY: fuzz-domain
 ## fuzz-domain: random hypercalls by an ordinary domain beside a victim; SEED= CALLS= CPUS=
@@ -30,7 +31,7 @@ fuzz-domain: all $(FUZZ_GUEST) test-system-guests
 	$(Q)tests/fuzz/domain --build $(BUILD) --seed $(SEED) --calls $(CALLS) --cpus $(CPUS)
 
 # ---- libFuzzer's targets for what is pure logic; they need clang, which nothing else does ----
-FUZZ_HOST := image decode boot options mux http config
+FUZZ_HOST := image decode boot options mux http config blk net lines xl_cfg
 FUZZ_HOST_SRC_image := $(PVBOOT_SRC)
 FUZZ_HOST_SRC_decode := hypervisor/pv/decode.c hypervisor/pv/store.c
 FUZZ_HOST_SRC_boot := hypervisor/boot/multiboot.c hypervisor/boot/regions.c hypervisor/boot/options.c
@@ -39,6 +40,12 @@ FUZZ_HOST_SRC_mux := toolstack/link/mux.c
 FUZZ_HOST_SRC_config := toolstack/control/config_json.c toolstack/control/config.c toolstack/control/names.c \
 	toolstack/control/error.c
 FUZZ_HOST_SRC_http := toolstack/control/http.c toolstack/control/buffer.c $(FUZZ_HOST_SRC_config)
+FUZZ_HOST_SRC_blk := toolstack/backend/blk_request.c
+FUZZ_HOST_SRC_net := $(addprefix toolstack/backend/,net_ring.c net_ring_rx.c net_frame.c)
+FUZZ_HOST_FLAGS_net = -isystem $(BUILD)/libos/abi
+FUZZ_HOST_SRC_lines := toolstack/backend/disk_line.c toolstack/backend/vif_config.c toolstack/control/error.c
+FUZZ_HOST_SRC_xl_cfg := $(addprefix toolstack/lib/,xl_cfg.c json.c cmdline.c size.c)
+FUZZ_HOST_LIBS_xl_cfg = -lcjson $(XLUTIL)
 FUZZ_HOST_LIBS_http := -lhttp_parser -lcjson
 FUZZ_HOST_LIBS_config := -lcjson
 FUZZ_HOST_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -DCORACLE_HOST_TEST -I. -Itests/unit/include -idirafter libos/include \
@@ -48,7 +55,7 @@ FUZZ_HOST_BIN := $(FUZZ_HOST:%=$(BUILD)/tests/fuzz/host/%)
 $(FUZZ_HOST_BIN): $(BUILD)/tests/fuzz/host/%: tests/fuzz/host/fuzz_%.c tests/fuzz/host/fuzz_host.h $$(FUZZ_HOST_SRC_$$*)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
-	$(Q)clang $(FUZZ_HOST_FLAGS) -o $@ $(filter %.c,$^) $(FUZZ_HOST_LIBS_$*)
+	$(Q)clang $(FUZZ_HOST_FLAGS) $(FUZZ_HOST_FLAGS_$*) -o $@ $(filter %.c,$^) $(FUZZ_HOST_LIBS_$*)
 
 TARGETS ?= $(FUZZ_HOST)
 .PHONY: fuzz-host

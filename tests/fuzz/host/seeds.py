@@ -106,9 +106,53 @@ def config(_):
     yield b'0-3,^1,7'
 
 
+def blk(_):
+    limits = struct.pack('<BBQ', 0, 0, 1 << 20) + b''
+    for operation, segments in ((0, 1), (1, 11), (2, 1), (3, 0)):
+        request = struct.pack('<BBH4xQQ', operation, segments, 51712, 77, 8)
+        request += b''.join(struct.pack('<IBBxx', 5 + i, 0, 7) for i in range(segments))
+        yield limits + request
+    yield struct.pack('<BBBQ', 4, 8, 0, 1 << 20) + struct.pack('<BBH4xQQQ', 5, 0, 51712, 1, 8, 64)
+    indirect = struct.pack('<BBHxxxxQQH', 6, 1, 20, 3, 16, 51712).ljust(28, b'\0') + struct.pack('<I', 9)
+    yield limits + indirect.ljust(112, b'\0') + b''.join(struct.pack('<IBBxx', i, 0, 7) for i in range(20))
+
+
+def net(_):
+    ethernet = bytes(6) + b'\x00\x16\x3e\0\0\1\x08\x00'
+    ip = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 4000, 1, 0, 64, 6, 0, b'\x0a\0\0\1', b'\x0a\0\0\2')
+    tcp = struct.pack('>HHIIBBHHH', 80, 1024, 1, 1, 0x50, 0x18, 512, 0, 0)
+    header = ethernet + ip + tcp
+    fill = bytes([9, 0, len(header)]) + header
+    buffers, everything = bytes([5, 39]), bytes([11, 31])
+    yield fill + bytes([1, 0, 0, 60, 0]) + bytes([3, 0xff]) + buffers + bytes([7, 0, 7, 1])
+    # A frame to be segmented: extra info, then its rest in a second page.
+    big = bytes([1, 0x68 | 0x08, 0, 0x10, 0x0e])
+    yield fill + everything + big + bytes([2, 1 | 1 << 3, 180]) + bytes([3, 0xff]) + buffers + bytes([7, 0, 7, 1])
+    pieces = bytes([1, 0x20 | 1, 0, 0, 0x1f, 1, 2, 0, 0, 0x10])
+    yield fill + pieces + bytes([3, 0x8f]) + everything + buffers + bytes([7, 0, 7, 1])
+    yield bytes([4, 127, 3]) + bytes([6, 200]) + bytes([0]) + bytes(12) + bytes([3, 0])
+
+
+def lines(_):
+    for text in (b'data.img,raw,xvda,w', b'format=qcow2,vdev=xvdb,access=ro,target=a.qcow2', b'phy:sda,xvda1,w!',
+                 b'vdev=hda, backendtype=phy, direct-io-safe, discard, target=/dev/x,y', b'tap:aio:/x,d5p1,r'):
+        yield b'\1' + text
+    for text in (b'mac=00:16:3e:00:00:01,bridge=br0,ip=10.0.0.2/24 fe80::1,rate=10Mb/s@20ms,mtu=9000,devid=3,vifname=v',
+                 b'bridge=lan,antispoof=1', b'', b'rate=1MB/s,script=vif-bridge,type=vif,model=e1000'):
+        yield b'\0' + text
+
+
+def xl_cfg(_):
+    yield (b'# a guest\nname = "web"\nkernel = "/boot/k"; ramdisk = \'r\'\nmemory = 64\nmaxmem = 128\nvcpus = 2\n'
+           b'cpus = ["0-1", "^1"]\nvif = [ "mac=00:16:3e:00:00:01,bridge=br0",\n  "bridge=lan" ]\n'
+           b'disk = [ \'phy:sda,xvda,w\' ]\nextra = "a b"\nroot = "/dev/xvda"\non_crash = "coredump-destroy"\n'
+           b'type = "pv"\nunknown = 5\n')
+    yield b'name="a"\nkernel="k"\ncmdline="mount=/d:xvda:ext2 -- x"\ncap=50\ncpu_weight=0x100\n"""'
+
+
 def main():
     folder, build = sys.argv[1:3]
-    for target in (image, decode, boot, options, mux, http, config):
+    for target in (image, decode, boot, options, mux, http, config, blk, net, lines, xl_cfg):
         os.makedirs(os.path.join(folder, target.__name__), exist_ok=True)
         for i, data in enumerate(target(build)):
             with open(os.path.join(folder, target.__name__, 'seed%d' % i), 'wb') as file:

@@ -46,7 +46,9 @@ uint64_t value(struct fuzzer *f);
 /* fuzz.c: one call, counted, unless it is left out (then 0). */
 long call(struct fuzzer *f, unsigned long nr, unsigned long a1, unsigned long a2, unsigned long a3,
           unsigned long a4, unsigned long a5);
-bool left_out(const struct fuzzer *f, unsigned long nr, unsigned long cmd);
+/* Whether a reckless guest does now what mostly ends it: rarely, so that it gets far. */
+bool dares(struct fuzzer *f);
+bool left_out(struct fuzzer *f, unsigned long nr, unsigned long cmd);
 
 /* A move may end in a trap: each runs in a probe of its own. */
 typedef void (*move_fn)(struct fuzzer *f);

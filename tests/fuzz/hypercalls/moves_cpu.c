@@ -158,7 +158,7 @@ static void odd_context(struct fuzzer *f)
     for (unsigned n = below(f, 5); n > 0; n--) {
         words[below(f, 3) ? below(f, 420) : sizeof(*c) / 8 - 1 - below(f, 80)] = value(f);
     }
-    if (hcall(vcpu_op, VCPUOP_initialise, id, c) == 0 && f->reckless) {
+    if (hcall(vcpu_op, VCPUOP_initialise, id, c) == 0 && dares(f)) {
         call(f, __HYPERVISOR_vcpu_op, VCPUOP_up, id, 0, 0, 0);
     }
     f->calls++;
@@ -343,7 +343,7 @@ static void user_code(struct fuzzer *f)
     uint64_t *words = (void *)&frame;
 
     f->calls++;
-    if (mmuext(MMUEXT_NEW_USER_BASEPTR, user_l4, 0) != 0 && !f->reckless) {
+    if (mmuext(MMUEXT_NEW_USER_BASEPTR, user_l4, 0) != 0 && !dares(f)) {
         return;
     }
     write_code(f, user_text, true);
@@ -360,10 +360,10 @@ static void user_code(struct fuzzer *f)
         unsigned which = below(f, 9);
 
         /* In kernel mode a wild frame takes the stack away with it. */
-        words[which] = which == 6 && !f->reckless ? number(f) | 3 : value(f);
+        words[which] = which == 6 && !dares(f) ? number(f) | 3 : value(f);
         frame.rflags |= 0x200;
     }
-    if ((frame.cs & 3) == 3 || f->reckless) {
+    if ((frame.cs & 3) == 3 || dares(f)) {
         (void)user_run_frame(&frame, value(f));
     }
 }

@@ -32,7 +32,7 @@ static void extended(struct fuzzer *f)
         op[i].cmd = below(f, 24);
         op[i].arg1.linear_addr = below(f, 4) ? any_mfn(f) : value(f);
         op[i].arg2.src_mfn = below(f, 2) ? any_mfn(f) : value(f);
-        if (op[i].cmd == MMUEXT_NEW_BASEPTR && !f->reckless) {
+        if (op[i].cmd == MMUEXT_NEW_BASEPTR && !dares(f)) {
             op[i].cmd = MMUEXT_UNPIN_TABLE;
         }
     }

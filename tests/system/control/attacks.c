@@ -302,6 +302,11 @@ void scenario_attack_maps(void)
     }
 }
 
+void scenario_attack_code(void)
+{
+    run(&(struct attack){"attacker", "code", BEGINS, 4, 4096});
+}
+
 void scenario_attack_tables(void)
 {
     run(&(struct attack){"attacker", "tables", BEGINS, 4, 8192});
@@ -321,9 +326,14 @@ void scenario_attack_console(void)
 /* ------------------------------------------------------------------ random calls */
 
 #define KEPT 8u /* pages of tables that the hypervisor keeps for its heap, whatever comes */
-#define LOOK (SECOND / 20)
-/* Without a call: it has lost itself. If not, nothing is lost but its seed. */
-#define STALL (option("counted", 0) ? SECOND / 4 : 2 * SECOND)
+/* How often the fuzzer is looked at. */
+#define LOOK (option("counted", 0) ? SECOND / 64 : SECOND / 20)
+/*
+ * Without a call: it has lost itself. If not, nothing is lost but its seed. Short where instructions are
+ * counted: one that overwrites its own code has 300 times fewer of them in a second of ours
+ * (attackers/code.c).
+ */
+#define STALL (option("counted", 0) ? SECOND / 16 : 2 * SECOND)
 
 struct fuzzing {
     uint64_t seed, done;  /* done: by those that are gone */
@@ -384,7 +394,8 @@ void scenario_fuzz(void)
 {
     struct domain_config victim = simple("victim", "victim", 4096, NULL);
     struct fuzzing fuzzing = {.seed = option("seed", 1)};
-    uint64_t calls = option("calls", 200000), step = calls < 1000000 ? calls / 10 : 100000, told = 0;
+    uint64_t calls = option("calls", 200000), told = 0;
+    uint64_t step = option("step", calls < 1000000 ? calls / 10 : 100000);
     struct inventory before;
 
     if (!create(&victim) || !CHECK(wait_output("victim", "main\n", PATIENCE)) || !fuzz_begin(&fuzzing)) {

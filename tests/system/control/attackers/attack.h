@@ -45,6 +45,7 @@ void attack_events(void); /* events.c: events to itself and to others, timers, y
 void attack_ports(void);  /* events.c: all ports */
 void attack_grants(void); /* grants.c: all entries, all mappings, copies */
 void attack_maps(void);   /* maps.c: all handles for mappings, with another that does the same */
+void attack_code(void);   /* code.c: code that overwrites itself */
 void attack_tables(void); /* tables.c: types of frames, pins, flushes, memory given back and forth */
 
 #endif
