@@ -17,8 +17,11 @@
 #include "toolstack/control/loop.h"
 
 #define SECOND 1000000000ull
-/* Seconds for what comes, however busy the machine is: only against hanging. */
-#define PATIENCE 240
+/*
+ * Seconds for what comes, however busy the machine is: only against hanging. Where its clock counts
+ * instructions, others do not matter.
+ */
+#define PATIENCE (option("counted", 0) ? 20 : 240)
 
 /* States that the condition holds; prints the line and the text of what was expected if it does not. */
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
