@@ -5,6 +5,7 @@
 #include "toolstack/cli/domain_config.h"
 #include "toolstack/cli/verb.h"
 #include "toolstack/lib/attach.h"
+#include "toolstack/lib/hot_disks.h"
 #include "toolstack/lib/json.h"
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/upload.h"
@@ -107,14 +108,16 @@ static int create(const struct create_request *request, struct domain_files *fil
 {
     struct client *client = open_host(&request->host);
     cJSON *domain = NULL;
+    struct hot_disks disks;
     int status = EXIT_FAILED;
 
     if (client == NULL)
         return EXIT_FAILED;
     if (request->paused || request->console)
         json_set_flag(config, "paused");
-    if (send_images(client, files, config) == 0 &&
-        client_call(client, "POST", "/v1/domains", config, &domain) == 0) {
+    if (hot_disks_plug(&disks, client, config, request->domain.guest.image) == 0 &&
+        send_images(client, files, config) == 0 &&
+        client_call(client, "POST", "/v1/domains", config, &domain) == 0 && hot_disks_keep(&disks) == 0) {
         const char *name = json_text(domain, "name", json_text(config, "name", ""));
 
         status = EXIT_DONE;
@@ -123,6 +126,7 @@ static int create(const struct create_request *request, struct domain_files *fil
         else
             printf("%s\n", name);
     }
+    hot_disks_close(&disks);
     cJSON_Delete(domain);
     client_close(client);
     return status;

@@ -2,6 +2,7 @@
 /* network-attach, -detach, -list, block-attach, -detach, -list: devices of domains that run. */
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/verb.h"
+#include "toolstack/lib/hot_disks.h"
 #include "toolstack/lib/json.h"
 #include "toolstack/lib/report.h"
 #include "toolstack/lib/size.h"
@@ -69,24 +70,42 @@ static char *devices_path(struct client *client, const struct kind *kind, const 
 
 /* ---- attach ---- */
 
+/* Sends the line; an image file in it becomes a disk of the local host first. */
+static void attach(struct client *client, const struct kind *kind, const char *path, const char *line,
+                   cJSON **device)
+{
+    cJSON *config = json_object(), *lines = json_array(), *body = json_object();
+    struct hot_disks disks = {.fd = -1};
+
+    json_append_text(lines, line);
+    cJSON_AddItemToObject(config, kind->member, lines);
+    if (kind == kinds || hot_disks_plug(&disks, client, config, "block-attach") == 0) {
+        json_set_text(body, kind->member, cJSON_GetStringValue(cJSON_GetArrayItem(lines, 0)));
+        if (client_call(client, "POST", path, body, device) == 0)
+            hot_disks_keep(&disks);
+    }
+    hot_disks_close(&disks);
+    cJSON_Delete(config);
+    cJSON_Delete(body);
+}
+
 int verb_attach_device(int argc, char **argv)
 {
     const struct kind *kind = kind_of(argv[0]);
     struct host_request request = {.least = kind == kinds ? 1 : 2, .expected = kind->attach_expected};
     struct client *client;
     struct text line = {0};
-    cJSON *body = json_object(), *device = NULL;
+    cJSON *device = NULL;
     char *path;
 
     parse_host_request(&request, argc, argv, false, kind->attach_args, kind->attach_doc);
     text_add(&line, "");
     for (unsigned i = 1; i < request.nr_words; i++)
         text_format(&line, "%s%s", i > 1 ? "," : "", request.words[i]);
-    json_set_text(body, kind->member, line.text);
     client = open_host(&request);
     if (client != NULL) {
         path = devices_path(client, kind, request.words[0]);
-        client_call(client, "POST", path, body, &device);
+        attach(client, kind, path, line.text, &device);
         free(path);
         client_close(client);
     }
@@ -96,7 +115,6 @@ int verb_attach_device(int argc, char **argv)
         printf("%s\n", json_text(device, kind->identity, "?"));
     free(line.text);
     free(request.words);
-    cJSON_Delete(body);
     cJSON_Delete(device);
     return device != NULL ? EXIT_DONE : EXIT_FAILED;
 }

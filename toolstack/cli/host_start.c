@@ -203,23 +203,26 @@ static int write_state(const struct host_place *place, const struct host_machine
 static pid_t start_agent(const struct host_place *place, const struct host_machine *machine,
                          const char *symbols, int lock, int gate[2])
 {
-    char *path = host_file(place, "api.sock");
+    char *path = host_file(place, "api.sock"), *beside = host_file(place, "agent.sock");
     struct agent_setup setup = {.place = place,
                                 .machine = machine,
                                 .hypervisor_symbols = symbols,
                                 .lock = lock,
-                                .listener = socket_listen(path)};
+                                .listener = socket_listen(path),
+                                .disks = socket_listen(beside)};
     pid_t agent = -1;
 
     free(path);
-    if (setup.listener < 0)
-        return -1;
-    if (pipe2(gate, O_CLOEXEC) == 0) {
+    free(beside);
+    if (setup.listener >= 0 && setup.disks >= 0 && pipe2(gate, O_CLOEXEC) == 0) {
         setup.starter = gate[0];
         agent = agent_start(&setup, gate[1]);
         close(gate[0]);
     }
-    close(setup.listener);
+    if (setup.listener >= 0)
+        close(setup.listener);
+    if (setup.disks >= 0)
+        close(setup.disks);
     return agent;
 }
 

@@ -264,7 +264,7 @@ static void run_machine(struct host_run *run, enum machine_input input, struct m
     if (!open_lines(&lines, run))
         return;
     pump_block_signals(&before);
-    qemu = host_machine_start(&run->machine, lines.com1[1], lines.line[1], lines.errors[1]);
+    qemu = host_machine_start(&run->machine, lines.com1[1], lines.line[1], lines.errors[1], -1);
     close(lines.com1[1]);
     close(lines.line[1]);
     close(lines.errors[1]);

@@ -27,6 +27,8 @@ static const struct operation operations[] = {
     {"/v1/host", HTTP_GET, BODY_NONE, api_get_host},
     {"/v1/host/log", HTTP_GET, BODY_NONE, api_get_host_log},
     {"/v1/host/shutdown", HTTP_POST, BODY_JSON, api_shutdown_host},
+    {"/v1/host/disks", HTTP_GET, BODY_NONE, api_list_host_disks},
+    {"/v1/host/disks/*", HTTP_GET, BODY_NONE, api_get_host_disk},
     {"/v1/images", HTTP_GET, BODY_NONE, api_list_images},
     {"/v1/images/*", HTTP_PUT, BODY_IMAGE, api_put_image},
     {"/v1/images/*", HTTP_GET, BODY_NONE, api_get_image},
@@ -156,26 +158,42 @@ static const struct operation *find(const struct http_request *request, struct n
     return NULL;
 }
 
-bool api_query_flag(const struct api_call *call, const char *name, bool *value)
+/* Is a part of the query `name=0` or `name=1`? */
+static bool is_flag(const char *part, size_t length, const char *name)
+{
+    size_t of_name = strlen(name);
+
+    return length == of_name + 2 && strncmp(part, name, of_name) == 0 && part[of_name] == '=' &&
+           (part[of_name + 1] == '0' || part[of_name + 1] == '1');
+}
+
+bool api_query_flags(const struct api_call *call, const char *const *names, bool *values, unsigned count)
 {
     const char *at = call->request->query;
-    size_t length = strlen(name);
 
-    *value = false;
+    memset(values, 0, count * sizeof(*values));
     while (*at) {
         size_t part = strcspn(at, "&");
+        unsigned i = 0;
 
-        if (part == length + 2 && strncmp(at, name, length) == 0 && at[length] == '=' &&
-            (at[length + 1] == '0' || at[length + 1] == '1')) {
-            *value = at[length + 1] == '1';
+        while (i < count && !is_flag(at, part, names[i])) {
+            i++;
+        }
+        if (i < count) {
+            values[i] = at[part - 1] == '1';
         } else if (part) {
-            http_reply_error(call->request, 400, "expected the query %s=0 or %s=1, found %.*s", name, name,
-                             part < 80 ? (int)part : 80, at);
+            http_reply_error(call->request, 400, "expected the query %s=0 or %s=1%s, found %.*s", names[0],
+                             names[0], count > 1 ? " and the like" : "", part < 80 ? (int)part : 80, at);
             return false;
         }
         at += part + (at[part] == '&');
     }
     return true;
+}
+
+bool api_query_flag(const struct api_call *call, const char *name, bool *value)
+{
+    return api_query_flags(call, &name, value, 1);
 }
 
 /* ------------------------------------------------------------------ the door */

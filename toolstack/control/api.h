@@ -45,7 +45,9 @@ void api_reply_list(struct http_request *request, const char *name,
 void api_reply_failure(struct http_request *request, const struct domain_error *error);
 /* The domain that the path names, by name or number; NULL: answered with 404. */
 struct domain *api_domain(const struct api_call *call);
-/* The query's parameter name as 0 or 1; false: answered with 400. */
+/* The query's parameters as 0 or 1, in the order of names; false: answered with 400. */
+bool api_query_flags(const struct api_call *call, const char *const *names, bool *values, unsigned count);
+/* The same of one. */
 bool api_query_flag(const struct api_call *call, const char *name, bool *value);
 
 /*
@@ -55,6 +57,8 @@ bool api_query_flag(const struct api_call *call, const char *name, bool *value);
 void api_get_host(struct api_call *call);
 void api_get_host_log(struct api_call *call);
 void api_shutdown_host(struct api_call *call);
+void api_list_host_disks(struct api_call *call);
+void api_get_host_disk(struct api_call *call);
 void api_list_images(struct api_call *call);
 void api_put_image(struct api_call *call);
 void api_get_image(struct api_call *call);

@@ -210,6 +210,37 @@ void blkdev_fail(struct blkdev *dev, int error)
     }
 }
 
+static struct blkdev_observer *observers;
+
+void blkdev_observe(struct blkdev_observer *observer)
+{
+    observer->prev = NULL;
+    observer->next = observers;
+    if (observers) {
+        observers->prev = observer;
+    }
+    observers = observer;
+}
+
+void blkdev_unobserve(struct blkdev_observer *observer)
+{
+    if (observer->prev) {
+        observer->prev->next = observer->next;
+    } else {
+        observers = observer->next;
+    }
+    if (observer->next) {
+        observer->next->prev = observer->prev;
+    }
+}
+
+static void tell_observers(void)
+{
+    for (struct blkdev_observer *observer = observers; observer; observer = observer->next) {
+        observer->changed(observer);
+    }
+}
+
 void blkdev_gone(struct blkdev *dev)
 {
     struct blkdev **link = &first;
@@ -222,6 +253,7 @@ void blkdev_gone(struct blkdev *dev)
     blkdev_fail(dev, -ENODEV);
     dev->is_gone = true;
     blkdev_release(dev);
+    tell_observers();
 }
 
 /* The oldest request's time is over, or there is a new oldest. */
@@ -254,8 +286,10 @@ void blkdev_add(struct blkdev *dev, const char *prefix)
     struct blkdev **end = &first;
     unsigned number = 0;
 
-    make_name(dev, prefix, number);
-    while (blkdev_find(dev->name)) {
+    if (prefix) {
+        make_name(dev, prefix, number);
+    }
+    while (prefix && blkdev_find(dev->name)) {
         make_name(dev, prefix, ++number);
     }
     while (*end) {
@@ -265,4 +299,5 @@ void blkdev_add(struct blkdev *dev, const char *prefix)
     dev->watchdog.task.run = watch;
     dev->next = NULL;
     *end = dev;
+    tell_observers();
 }

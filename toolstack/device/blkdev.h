@@ -97,6 +97,14 @@ struct blkdev *blkdev_find(const char *name);
 void blkdev_hold(struct blkdev *dev);
 void blkdev_release(struct blkdev *dev);
 
+/* Who wants to know when a disk has come or is gone. */
+struct blkdev_observer {
+    void (*changed)(struct blkdev_observer *observer); /* does not end observing at once */
+    struct blkdev_observer *next, *prev;
+};
+void blkdev_observe(struct blkdev_observer *observer);
+void blkdev_unobserve(struct blkdev_observer *observer);
+
 /*
  * Submits a request. 0: done() will be called; -ENODEV it has failed; -EROFS; -EINVAL not on sectors, beyond
  * the end, or the wrong segments; -EFAULT memory that it does not reach; -EOPNOTSUPP no discard. After an
@@ -105,8 +113,8 @@ void blkdev_release(struct blkdev *dev);
 int blkdev_submit(struct blkdev *dev, struct blk_request *request);
 
 /*
- * For drivers: enters a disk that works, under a name of that prefix and the next letter; a started request
- * is over; the device is of no use any more.
+ * For drivers: enters a disk that works, under a name of that prefix and the next letter (NULL: it has one); a
+ * started request is over; the device is of no use any more.
  */
 void blkdev_add(struct blkdev *dev, const char *prefix);
 void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);

@@ -9,9 +9,9 @@
 
 #define CLASS_BRIDGES 0x06u
 
-static device_driver *const drivers[] = {virtio_net_start, virtio_blk_start, virtio_console_start,
-                                         e1000_start,      rtl8139_start,    ahci_start,
-                                         ide_start,        nvme_start};
+static device_driver *const drivers[] = {virtio_net_start,  virtio_blk_start, virtio_console_start,
+                                         virtio_scsi_start, e1000_start,      rtl8139_start,
+                                         ahci_start,        ide_start,        nvme_start};
 
 static struct device *devices;
 

@@ -12,7 +12,7 @@
 typedef int device_driver(const struct pci_device *pci);
 
 extern device_driver virtio_net_start, virtio_blk_start, virtio_console_start, e1000_start, rtl8139_start,
-    ahci_start, ide_start, nvme_start;
+    virtio_scsi_start, ahci_start, ide_start, nvme_start;
 
 /* A device that is driven: a part of the driver's structure. */
 struct device {

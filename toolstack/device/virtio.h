@@ -16,6 +16,7 @@
 #define VIRTIO_NET         1u /* device types */
 #define VIRTIO_BLK         2u
 #define VIRTIO_CONSOLE     3u
+#define VIRTIO_SCSI        8u
 #define VIRTIO_QUEUE_MAX   256u /* entries that we use of a queue */
 #define VIRTIO_QUEUES      4u   /* of a device */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/agent.h"
 #include "toolstack/lib/host_end.h"
+#include "toolstack/lib/agent_disks.h"
 #include "toolstack/lib/log_file.h"
 #include "toolstack/lib/relay.h"
 #include "toolstack/lib/report.h"
@@ -143,23 +144,26 @@ static bool open_pair(int ends[2])
 static bool begin(struct agent *agent, const struct agent_setup *setup)
 {
     int signals = open_signals();
-    int com1[2], line[2], errors[2];
+    int com1[2], line[2], errors[2], monitor[2];
 
     agent->signals.ready = signal_ready;
     agent->com1.ready = com1_ready;
     agent->errors.ready = errors_ready;
     agent->starter.ready = starter_ready;
     if (signals < 0 || watches_open(&agent->watches) != 0 || !open_pair(com1) || !open_pair(line) ||
-        !open_pair(errors))
+        !open_pair(errors) || !open_pair(monitor))
         return false;
-    agent->qemu = host_machine_start(setup->machine, com1[1], line[1], errors[1]);
+    agent->qemu = host_machine_start(setup->machine, com1[1], line[1], errors[1], monitor[1]);
     close(com1[1]);
     close(line[1]);
     close(errors[1]);
+    close(monitor[1]);
     if (agent->qemu < 0)
         return false;
     agent->relay = relay_create(&agent->watches, line[0], setup->listener, line_lost, agent);
-    return agent->relay != NULL && watch_add(&agent->watches, &agent->signals, signals, EPOLLIN) == 0 &&
+    return agent->relay != NULL &&
+           agent_disks_create(&agent->watches, setup->place, monitor[0], setup->disks) != NULL &&
+           watch_add(&agent->watches, &agent->signals, signals, EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->starter, setup->starter, EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->com1, com1[0], EPOLLIN) == 0 &&
            watch_add(&agent->watches, &agent->errors, errors[0], EPOLLIN) == 0;

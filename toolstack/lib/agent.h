@@ -18,6 +18,7 @@ struct agent_setup {
     const char *hypervisor_symbols; /* for addresses in end.log; may be NULL */
     int lock;                       /* host_lock */
     int listener;                   /* the API's listening socket, without blocking */
+    int disks;                      /* that of agent_disks.h */
     int starter; /* a pipe: a byte comes when the host answers; its end without one: the starter gave up */
 };
 

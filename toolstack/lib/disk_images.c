@@ -98,7 +98,8 @@ static int check_locks(const char *path, int fd, bool read_only)
     /* A file system without locks says nothing; QEMU decides then. */
     if (fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
         return 0;
-    report("%s: the disk image is in use by another machine", path);
+    report("%s: the disk image is in use by another machine or domain (two may share it only if both read)",
+           path);
     return -1;
 }
 
@@ -132,15 +133,15 @@ static int check_file(const char *path, const struct disk_line *line, bool *qcow
 /* ---- the list ---- */
 
 /* The name under which the control domain will find image number index. */
-static void drive_name(unsigned index, char name[8])
+static void drive_name(unsigned index, char name[DISK_IMAGE_NAME])
 {
-    snprintf(name, 8, "vd%c", (char)('a' + index));
+    snprintf(name, DISK_IMAGE_NAME, "vd%c", (char)('a' + index));
 }
 
 /* Adds the file of a line, and says in text what the control domain is told. 0, or -1 with a message. */
 static int add_file(struct disk_images *images, const struct disk_line *line, struct text *text)
 {
-    char name[8], *path = realpath(line->target, NULL);
+    char name[DISK_IMAGE_NAME], *path = realpath(line->target, NULL);
     struct disk_image *image = &images->images[images->count];
 
     if (path == NULL) {
@@ -166,6 +167,8 @@ static int add_file(struct disk_images *images, const struct disk_line *line, st
     image->path = path;
     image->read_only = line->read_only;
     drive_name(images->count++, name);
+    if (images->plug != NULL && images->plug(images->context, image, name) != 0)
+        return -1;
     text_format(text, "phy:%s,%s,%s%s", name, line->vdev, line->read_only ? "r" : "w",
                 line->discard ? "" : ",no-discard");
     return 0;

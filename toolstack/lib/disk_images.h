@@ -22,8 +22,16 @@ struct disk_image {
     bool qcow2, read_only;
 };
 
+#define DISK_IMAGE_NAME 16
+
 /* All zero is none. */
 struct disk_images {
+    /*
+     * Takes an image into a machine that runs, and says what its control domain calls it. 0, or -1 with a
+     * message. NULL: the machine is still to be started.
+     */
+    int (*plug)(void *context, const struct disk_image *image, char name[DISK_IMAGE_NAME]);
+    void *context;
     struct disk_image images[DISK_IMAGES_MAX];
     unsigned count;
 };

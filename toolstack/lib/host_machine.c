@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolstack/lib/host_machine.h"
+#include "toolstack/lib/agent_disks.h"
 #include "toolstack/lib/blob.h"
 #include "toolstack/lib/process.h"
 #include "toolstack/lib/qemu_args.h"
@@ -92,9 +93,21 @@ static void add_boot(struct qemu_args *arguments, const struct host_machine *mac
     qemu_add_text(arguments, modules);
 }
 
-pid_t host_machine_start(const struct host_machine *machine, int com1, int line, int errors)
+/* QEMU's monitor, and the SCSI host to which disks come later. */
+static void add_monitor(struct qemu_args *arguments, int fd)
 {
-    const int keep[] = {machine->hypervisor_fd, machine->control_fd, machine->archive_fd, com1, line, -1};
+    qemu_add(arguments, "-chardev");
+    qemu_add_number(arguments, "socket,id=monitor,fd=", (uint64_t)fd, "");
+    qemu_add(arguments, "-mon");
+    qemu_add(arguments, "chardev=monitor,mode=control");
+    qemu_add(arguments, "-device");
+    qemu_add(arguments, "virtio-scsi-pci,id=" AGENT_DISKS_BUS);
+}
+
+pid_t host_machine_start(const struct host_machine *machine, int com1, int line, int errors, int monitor)
+{
+    const int keep[] = {
+        machine->hypervisor_fd, machine->control_fd, machine->archive_fd, com1, line, monitor, -1};
     struct qemu_args arguments = {0};
     pid_t qemu;
 
@@ -109,6 +122,8 @@ pid_t host_machine_start(const struct host_machine *machine, int com1, int line,
         forward_add(&arguments, machine->network);
     if (machine->disks != NULL)
         qemu_add_disks(&arguments, machine->disks);
+    if (monitor >= 0)
+        add_monitor(&arguments, monitor);
     add_boot(&arguments, machine);
     qemu = process_start((const char *const *)arguments.argv, errors, keep);
     qemu_args_free(&arguments);

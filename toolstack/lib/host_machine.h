@@ -43,9 +43,10 @@ int host_machine_open(struct host_machine *machine, const char *hypervisor, cons
 void host_machine_close(struct host_machine *machine);
 
 /*
- * Starts QEMU with COM1 and the line on these sockets and what QEMU itself says on errors. Its process id,
- * or -1 with a message. The caller closes the three.
+ * Starts QEMU with COM1 and the line on these sockets, what QEMU itself says on errors, and, unless it is -1,
+ * its monitor (qmp.h) on monitor: then disks can come later. Its process id, or -1 with a message. The caller
+ * closes them.
  */
-pid_t host_machine_start(const struct host_machine *machine, int com1, int line, int errors);
+pid_t host_machine_start(const struct host_machine *machine, int com1, int line, int errors, int monitor);
 
 #endif

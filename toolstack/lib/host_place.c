@@ -168,7 +168,7 @@ bool host_is_running(const struct host_place *place)
 
 void host_clean(const struct host_place *place)
 {
-    static const char *const files[] = {"api.sock", "token", "host.json"};
+    static const char *const files[] = {"api.sock", "agent.sock", "token", "host.json"};
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         char *path = host_file(place, files[i]);
