@@ -28,6 +28,7 @@ def pattern(start, end, salt):
 BAD = ['-blockdev', 'driver=file,filename=%s,node-name=file', '-blockdev',
        'driver=blkdebug,image=file,node-name=disk,inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=300,'
        'inject-error.0.errno=5']
+SCSI = ['-device', 'virtio-scsi-pci,id=scsi']
 SLOW = ',throttling.bps-total=4096'
 
 
@@ -73,6 +74,12 @@ MACHINES = {
                         qemu=['-M', 'q35'], cpus=2),
     'nvme-bad': dict(disk='nvme,serial=1', disk_driver='nvme', args='bad'),
     'nvme-slow': dict(disk='nvme,serial=1', disk_driver='nvme', args='slow', drive=SLOW),
+    'scsi': dict(disk='scsi-hd,bus=scsi.0', disk_driver='virtio-scsi', qemu=SCSI),
+    'scsi-legacy': dict(disk='scsi-hd,bus=scsi.0,scsi-id=255,logical_block_size=4096,physical_block_size=4096',
+                        disk_driver='virtio-scsi', cpus=2, qemu=['-device', 'virtio-scsi-pci,id=scsi,disable-modern=on,vectors=0']),
+    'scsi-bad': dict(disk='scsi-hd,bus=scsi.0', disk_driver='virtio-scsi', args='bad', qemu=SCSI),
+    'scsi-slow': dict(disk='scsi-hd,bus=scsi.0', disk_driver='virtio-scsi', args='slow', drive=SLOW, qemu=SCSI),
+    'scsi-read-only': dict(disk='scsi-hd,bus=scsi.0', disk_driver='virtio-scsi', drive=',readonly=on', qemu=SCSI),
     'virtio-read-only': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', drive=',readonly=on'),
 }
 

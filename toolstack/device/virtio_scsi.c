@@ -76,8 +76,10 @@ struct host {
     bool wanted[SCSI_TARGETS];        /* to be asked */
     bool busy[SCSI_TARGETS];          /* being asked */
     unsigned max_target, max_segments, max_sectors;
-    unsigned managed; /* task management requests that were answered */
-    bool is_dead;     /* closed: no device works with our memory any more */
+    unsigned managed;  /* task management requests that were answered */
+    unsigned nr_disks; /* that refer to it */
+    bool is_dead;      /* closed: no device works with our memory any more */
+    bool is_gone;      /* it goes with the last of its disks */
 };
 
 /* ------------------------------------------------------------------ commands */
@@ -137,6 +139,7 @@ static void free_slot(struct slot *slot)
 {
     slot->disk = NULL;
     slot->request = NULL;
+    slot->asking = false;
     slot->next = slot->host->free;
     slot->host->free = slot;
 }
@@ -170,9 +173,26 @@ static void ask(struct host *h)
 static int start(struct blkdev *dev, struct blk_request *r);
 static void stop(struct blkdev *dev);
 
+static void free_host(struct host *h)
+{
+    if (h->memory) {
+        dma_free(h->memory, sizeof(*h->memory));
+    }
+    if (h->slot_memory) {
+        dma_free(h->slot_memory, SLOT_PAGES * COR_PAGE_SIZE);
+    }
+    free(h);
+}
+
 static void remove_disk(struct blkdev *dev)
 {
+    struct host *h = ((struct disk *)dev)->host;
+
     free(dev);
+    h->nr_disks--;
+    if (h->is_gone && !h->nr_disks) {
+        free_host(h);
+    }
 }
 
 static void enter(struct disk *disk)
@@ -199,6 +219,7 @@ static struct disk *new_disk(struct slot *slot)
     if (disk) {
         disk->host = slot->host;
         disk->target = slot->target;
+        slot->host->nr_disks++;
     }
     slot->disk = disk;
     return disk;
@@ -226,8 +247,8 @@ static void asked(struct slot *slot, int error)
     }
     if (good) {
         enter(slot->disk);
-    } else {
-        free(slot->disk);
+    } else if (slot->disk) {
+        remove_disk(&slot->disk->dev);
     }
     free_slot(slot);
     h->busy[target] = false;
@@ -379,6 +400,12 @@ static void close_host(struct host *h)
         while (virtqueue_take_back(&h->queue) || virtqueue_take_back(&h->event) ||
                virtqueue_take_back(&h->control)) {
         }
+        for (unsigned i = 0; i < SLOTS; i++) { /* disks that were not entered yet */
+            if (h->slots[i].asking && h->slots[i].disk) {
+                remove_disk(&h->slots[i].disk->dev);
+            }
+            h->slots[i].disk = NULL;
+        }
     }
 }
 
@@ -434,7 +461,10 @@ static void gone(struct device *device)
     for (unsigned i = 0; i < SCSI_TARGETS; i++) {
         target_gone(h, (uint8_t)i);
     }
-    /* Disks that are held still refer to it, and say that they have failed: it stays with them. */
+    h->is_gone = true;
+    if (!h->nr_disks) {
+        free_host(h);
+    }
 }
 
 /* ------------------------------------------------------------------ events */
@@ -510,17 +540,6 @@ static void read_config(struct host *h)
     h->max_segments = least(least(segments, h->queue.size - 2), VIRTIO_QUEUE_MAX - 3);
     h->max_sectors = least(sectors, MAX_SECTORS);
     h->max_target = least(virtio_config(v, SCSI_CFG_MAX_TARGET, 2), SCSI_TARGETS - 1);
-}
-
-static void free_host(struct host *h)
-{
-    if (h->memory) {
-        dma_free(h->memory, sizeof(*h->memory));
-    }
-    if (h->slot_memory) {
-        dma_free(h->slot_memory, SLOT_PAGES * COR_PAGE_SIZE);
-    }
-    free(h);
 }
 
 int virtio_scsi_start(const struct pci_device *pci)

@@ -165,7 +165,7 @@ static void round_trip(unsigned number)
     pci_scan(vanish, &again);
     check(back == gone && again == gone, "round %u: back, and gone", number);
     pci_scan(arrive, &back);
-    check(back == 2 * gone && (!disk || blkdev_find(name)), "round %u: back under their names", number);
+    check(back == 2 * gone && (!disk || wait_for_disk(name)), "round %u: back under their names", number);
     if (disk) {
         disk = blkdev_first();
         check(submit(disk, &reads[0], 0) == 0 && wait_for(&reads[0].done, 20) && !reads[0].error,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "toolstack/device/device.h"
 #include "toolstack/device/pci.h"
+#include "toolstack/device/virtio.h"
 
 static unsigned passed, failed;
 
@@ -30,10 +31,22 @@ bool wait_for(const volatile bool *flag, unsigned seconds)
     return *flag;
 }
 
+bool wait_for_disk(const char *name)
+{
+    uint64_t deadline = cor_monotonic_ns() + 20 * SECOND;
+
+    while (!(name ? blkdev_find(name) : blkdev_first()) && loop_turn(deadline)) {
+    }
+    return name ? blkdev_find(name) : blkdev_first();
+}
+
+static bool has_scsi;
+
 /* The line of a network card or a virtio device. */
 static void tell_line(const struct pci_device *d, void *unused)
 {
     (void)unused;
+    has_scsi |= virtio_type(d) == VIRTIO_SCSI;
     if (d->class >> 16 == 2 || d->vendor == 0x1af4) {
         printf("# line %u\n", d->line);
     }
@@ -53,6 +66,9 @@ int main(int argc, char **argv)
     }
     printf("# %d devices\n", found);
     pci_scan(tell_line, NULL);
+    if (has_scsi) {
+        check(wait_for_disk(NULL), "a disk is found");
+    }
     for (struct blkdev *dev = blkdev_first(); dev; dev = dev->next) {
         test_disk(dev, how);
     }

@@ -20,6 +20,8 @@ bool check(bool good, const char *format, ...) __attribute__((format(printf, 2, 
 #define SLOWNESS 6 /* as in tests/runner/core.py */
 /* Turns the loop until *flag. Seconds of an idle machine, against hanging: a busy one has more. */
 bool wait_for(const volatile bool *flag, unsigned seconds);
+/* SCSI disks are found by and by: turns the loop until there is one (name NULL), or that one. */
+bool wait_for_disk(const char *name);
 
 /* how: "" a good disk; "bad" with an unreadable sector; "slow" that takes minutes. */
 void test_disk(struct blkdev *dev, const char *how);
