@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Devices that come to a running domain and go, by the tool's verbs. system/hotplug/guest.c does on its console what it is
 told, and says what came of it."""
+import json
 import os
 import re
+import socket
+import subprocess
 import threading
 
 from runner.core import Failure, Test
@@ -151,5 +154,99 @@ def interfaces(context):
     return ''
 
 
+def host_disks(host):
+    status, body, _ = host.request('GET', '/v1/host/disks')
+    if status != 200:
+        raise Failure('the disks of the host: status %d' % status, str(body))
+    return {disk['name']: disk for disk in body['disks']}
+
+
+def files(context):
+    """Image files become disks of a host that runs, for as long as a domain has them."""
+    with LocalHost(context, '--memory', '192M') as host:
+        data, more = disk_file(host, 'data.img', 'd'), disk_file(host, 'more.img', 'm', 2 * MIB)
+        first = configuration(host, context, 'first', "disk=['%s,raw,xvda,w']" % data)
+        host.ok('create', first)
+        talk = Talk(host, 'first')
+        talk.expect('open xvda', '<open: 0>')
+        talk.expect('read', '<read: 4096>')
+        talk.wait('<data: d{16}>')
+        talk.expect('write', '<write: 4096>')
+        talk.wait('<sync: 0>')
+        with open(data, 'rb') as file:
+            if file.read(8192) != b'w' * 4096 + b'd' * 4096:
+                raise Failure('the file does not hold what was written')
+        # What cannot be is said, and leaves nothing in the machine.
+        there = host_disks(host)
+        second = configuration(host, context, 'second', "disk=['%s,raw,xvda,w', '%s,raw,xvdb,w']" % (more, data))
+        host.fails('create', second, says=['data.img', 'a domain of this host uses it'])
+        locked = disk_file(host, 'locked.img', 'l')
+        with subprocess.Popen(['qemu-io', '-f', 'raw', locked], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            holder.stdin.write(b'length\n')
+            holder.stdin.flush()
+            holder.stdout.readline()
+            host.fails('block-attach', 'first', locked + ',raw,xvdb,w', says=['in use by another machine'])
+            holder.stdin.close()
+        for line, says in (('%s/none.img,raw,xvdb,w' % host.path, 'No such file'),
+                           (host.file('short.img', 'x' * 700) + ',raw,xvdb,w', 'truncated'),
+                           (host.file('text.img', 'x' * 1024) + ',qcow2,xvdb,w', 'no header of one'),
+                           (host.path + ',raw,xvdb,w', 'Is a directory'),
+                           (data + ',raw,xvdb,fly', 'fly'), (data + ',raw,nodisk,w', 'nodisk'), (data, 'no virtual disk'),
+                           (more + ',raw,xvda,w', 'two disks xvda')):
+            host.fails('block-attach', 'first', line, says=[says])
+        host.wait_until(lambda: host_disks(host) == there, 'what failed has left the machine')
+        # Another, read-only and then not, in the same domain; the file is free as soon as the domain has let go.
+        host.ok('block-attach', 'first', more + ',raw,xvdb,r')
+        talk.expect('open xvdb', '<open: Read-only file system>')
+        host.ok('block-detach', 'first', 'xvdb')
+        host.wait_until(lambda: host_disks(host) == there, 'the disk has left the machine')
+        host.ok('block-attach', 'first', 'format=raw', 'vdev=xvdb', 'access=rw', 'target=' + more)
+        talk.expect('open xvdb', '<open: 0>')
+        # A reboot keeps them; the end gives them back.
+        host.ok('reboot', 'first')
+        host.wait_until(lambda: host.domains()['first']['restarts'] == 1, 'it reboots')
+        if sorted(disk['vdev'] for disk in host.json('block-list', 'first')['disks']) != ['xvda', 'xvdb']:
+            raise Failure('after a reboot its disks are other ones')
+        host.ok('destroy', 'first')
+        host.wait_until(lambda: not host_disks(host), 'the files have left the machine')
+        host.ok('create', second)
+        host.ok('shutdown', '--wait', 'second')
+        host.wait_until(lambda: not host_disks(host), 'the files have left the machine again')
+    return ''
+
+
+def vanishes(context):
+    """A disk vanishes while a domain reads it: the domain gets an error, and nobody else notices."""
+    with LocalHost(context, '--memory', '192M') as host:
+        data = disk_file(host, 'data.img', 'd')
+        own = disk_file(host, 'own.img', 'o')
+        for name, letter in (('first', 'a'), ('other', 'b')):
+            host.ok('create', configuration(host, context, name,
+                                            *(["disk=['%s,raw,xvda,w']" % own] if name == 'other' else [])))
+        agent = socket.socket(socket.AF_UNIX)
+        agent.connect(host.inside('agent.sock'))
+        agent.sendall(json.dumps({'path': data, 'format': 'raw', 'read_only': False}).encode() + b'\n')
+        name = json.loads(agent.recv(1000))['name']
+        host.wait_until(lambda: name in host_disks(host), 'the control domain has the disk')
+        host.ok('block-attach', 'first', 'phy:%s,xvdb,w' % name)
+        first, other = Talk(host, 'first'), Talk(host, 'other')
+        first.expect('open xvdb', '<open: 0>')
+        first.expect('read', '<read: 4096>')
+        other.expect('open xvda', '<open: 0>')
+        agent.close()  # and with it the disk
+        host.wait_until(lambda: name not in host_disks(host), 'the disk is gone')
+        first.expect('read', '<read: EIO>')
+        first.expect('write', '<write: EIO>')
+        other.expect('read', '<read: 4096>')
+        host.ok('block-detach', 'first', 'xvdb')
+        host.ok('block-attach', 'first', data + ',raw,xvdb,w')
+        first.expect('close', '<close: 0>')
+        first.expect('open xvdb', '<open: 0>')
+        first.expect('read', '<read: 4096>')
+        other.expect('read', '<read: 4096>')
+    return ''
+
+
 def collect(_context):
-    return [Test('system/hotplug/' + function.__name__.replace('_', '-'), function) for function in (disks, interfaces)]
+    return [Test('system/hotplug/' + function.__name__.replace('_', '-'), function)
+            for function in (disks, interfaces, files, vanishes)]

@@ -121,6 +121,10 @@ def every_operation(context, kind=LocalHost):
         ask = asker.ask
         ask('getHost', 200)
         ask('getHostLog', 200)
+        if ask('listHostDisks', 200)['disks']:
+            raise Failure('a host without disks has some')
+        ask('getHostDisk', 404, 'scsi0', query='?unused=1')
+        ask('getHostDisk', 400, 'scsi0', query='?fly=1')
         ask('listImages', 200)
         ask('putImage', 201, 'hello', image, BINARY)
         ask('putImage', 409, 'hello', image, BINARY)

@@ -52,6 +52,11 @@ def verbs(context):
         nobody = host.run('list', '--host', 'tcp:127.0.0.1:1', env={'CORACLE_TOKEN': 'f' * 64})
         if nobody.status != 1 or 'cannot connect to the host tcp:127.0.0.1:1' not in nobody.err:
             raise Failure('where nobody listens', nobody.text())
+        cfg = host.file('disk.cfg', 'kernel="%s"\nname="d"\nmemory=8\ndisk=["%s,raw,xvda,w"]\n' % (
+            program(context), host.file('data.img', 'x' * 512)))
+        remote = host.run('create', cfg, *there)
+        if remote.status != 1 or 'has no files of this machine' not in remote.err:
+            raise Failure('a file for a host that is not local', remote.text())
         taken = host.run('host', 'start', '--name', 'second', '--listen', str(host.port))
         if taken.status != 1 or 'in use by another program' not in taken.err or '--listen' not in taken.err:
             raise Failure('a port in use', taken.text())

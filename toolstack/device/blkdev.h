@@ -113,8 +113,8 @@ void blkdev_unobserve(struct blkdev_observer *observer);
 int blkdev_submit(struct blkdev *dev, struct blk_request *request);
 
 /*
- * For drivers: enters a disk that works, under a name of that prefix and the next letter (NULL: it has one); a
- * started request is over; the device is of no use any more.
+ * For drivers: enters a disk that works, under a name of that prefix and the next letter (NULL: it has
+ * one); a started request is over; the device is of no use any more.
  */
 void blkdev_add(struct blkdev *dev, const char *prefix);
 void blkdev_done(struct blkdev *dev, struct blk_request *request, int error);

@@ -10,3 +10,6 @@ UNIT_FLAGS_virtio_net = $(DEVICE_UNIT_FLAGS)
 UNIT_TESTS += uplink
 UNIT_SRC_uplink := $(addprefix toolstack/backend/,uplink.c bridge.c bridge_filter.c net_frame.c) toolstack/device/netdev.c
 UNIT_FLAGS_uplink = $(DEVICE_UNIT_FLAGS) -Wno-unused-function -Wno-unused-variable
+UNIT_TESTS += scsi
+UNIT_SRC_scsi := toolstack/device/scsi.c
+UNIT_FLAGS_scsi = $(DEVICE_UNIT_FLAGS)

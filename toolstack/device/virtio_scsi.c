@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio SCSI hosts (virtio 1.1, 5.6) and the disks at them: unit 0 of each target. Targets are asked when the
- * driver starts and when the host says that one came, several at once and nobody waiting:
+ * virtio SCSI hosts (virtio 1.1, 5.6) and the disks at them: unit 0 of each target. Targets are asked when
+ * the driver starts and when the host says that one came, several at once and nobody waiting:
  *
  *   INQUIRY --> READ CAPACITY --> MODE SENSE --> block limits --> a disk, scsiN for target N
  *

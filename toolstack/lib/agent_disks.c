@@ -2,7 +2,7 @@
 /*
  * See agent_disks.h. A disk's life, each arrow an answer or event of QEMU's but for "wait":
  *
- *   blockdev-add --> device_add --> PLUGGED -- wait --> device_del --> DEVICE_DELETED --> blockdev-del --> free
+ *   blockdev-add --> device_add --> PLUGGED -- wait --> device_del --> DEVICE_DELETED --> blockdev-del
  *
  * QEMU keeps a file open until the last request to it is over: blockdev-del is repeated while it says so.
  */
@@ -36,14 +36,22 @@ struct hot_disk {
     struct connection *asker; /* who plugged it and has not said "keep" */
     struct watch waiter;      /* of the API's answer that nobody uses it */
     bool waits, leaves;       /* leaves: the asker is gone while it was being plugged */
+    bool read_only;
+    char *path;
     unsigned tries;
     char name[16]; /* of QEMU's device and node, and of the control domain's disk */
 };
 
 struct connection {
+    struct connection *next;
     struct agent_disks *owner;
     struct watch watch;
     struct text input;
+    /* A file that another disk has: it is plugged when that has left, which it does if nobody uses it. */
+    cJSON *held;
+    struct hot_disk *held_for;
+    struct watch question; /* of the API's answer: who uses it? fd -1: none */
+    struct text answer;
 };
 
 struct agent_disks {
@@ -51,6 +59,7 @@ struct agent_disks {
     const struct host_place *place;
     struct qmp *qmp;
     struct watch listener;
+    struct connection *connections;
     struct hot_disk disks[TARGETS];
 };
 
@@ -65,6 +74,44 @@ static void say(const struct connection *connection, const char *member, const c
         dprintf(connection->watch.fd, "%s\n", text); /* who does not read it has gone */
     free(text);
     cJSON_Delete(json);
+}
+
+static void plug(struct connection *connection, const cJSON *request);
+
+/* Nothing is held any more. */
+static void let_go(struct connection *connection)
+{
+    if (connection->question.fd >= 0) {
+        watch_remove(connection->owner->watches, &connection->question);
+        close(connection->question.fd);
+        connection->question.fd = -1;
+    }
+    free(connection->answer.text);
+    connection->answer = (struct text){0};
+    cJSON_Delete(connection->held);
+    connection->held = NULL;
+    connection->held_for = NULL;
+}
+
+/* The disk is out of the machine: who waits for its file has a turn. */
+static void set_free(struct hot_disk *disk)
+{
+    struct connection *next;
+
+    disk->state = FREE;
+    free(disk->path);
+    disk->path = NULL;
+    for (struct connection *connection = disk->owner->connections; connection != NULL; connection = next) {
+        cJSON *held = connection->held;
+
+        next = connection->next;
+        if (connection->held_for != disk)
+            continue;
+        connection->held = NULL;
+        let_go(connection);
+        plug(connection, held);
+        cJSON_Delete(held);
+    }
 }
 
 /* ---- unplugging ---- */
@@ -82,7 +129,7 @@ static void node_deleted(void *context, const char *problem)
     }
     if (problem != NULL)
         report("%s: QEMU keeps the image: %s", disk->name, problem);
-    disk->state = FREE;
+    set_free(disk);
 }
 
 static void delete_node(struct hot_disk *disk)
@@ -148,7 +195,7 @@ static void node_added(void *context, const char *problem)
         if (disk->asker != NULL)
             say(disk->asker, "error", problem);
         disk->asker = NULL;
-        disk->state = FREE;
+        set_free(disk);
         return;
     }
     arguments = json_object();
@@ -161,22 +208,110 @@ static void node_added(void *context, const char *problem)
     qmp_command(disk->owner->qmp, "device_add", arguments, plugged, disk);
 }
 
+/* A request to the API for that disk; a descriptor, -1 with errno. */
+static int ask_api(const struct hot_disk *disk, const char *query)
+{
+    struct socket_name name = {0};
+    char *path = host_file(disk->owner->place, "api.sock"), *token = host_read(disk->owner->place, "token");
+    int fd = -1;
+
+    if (path != NULL && token != NULL && strlen(path) < sizeof(name.name)) {
+        memcpy(name.name, path, strlen(path) + 1);
+        token[strcspn(token, "\r\n")] = '\0';
+        fd = socket_connect(&name);
+    }
+    if (fd >= 0)
+        dprintf(fd,
+                "GET /v1/host/disks/%s%s HTTP/1.1\r\nHost: coracle\r\nConnection: close\r\n"
+                "Authorization: Bearer %s\r\n\r\n",
+                disk->name, query, token);
+    free(path);
+    free(token);
+    return fd;
+}
+
+/* What the API says of the disk whose file somebody wants: in use, or about to leave. */
+static void question_ready(struct watch *watch, uint32_t events)
+{
+    struct connection *connection =
+        (struct connection *)((char *)watch - offsetof(struct connection, question));
+    char piece[1024];
+    ssize_t count = recv(watch->fd, piece, sizeof(piece), MSG_DONTWAIT);
+    const char *users;
+
+    (void)events;
+    if (count > 0) {
+        text_add_bytes(&connection->answer, piece, (size_t)count);
+        return;
+    }
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    watch_remove(connection->owner->watches, watch);
+    close(watch->fd);
+    watch->fd = -1;
+    users = connection->answer.text != NULL ? strstr(connection->answer.text, "\"users\":") : NULL;
+    if (users != NULL && strtoul(users + strlen("\"users\":"), NULL, 10) != 0) {
+        say(connection, "error", "a domain of this host uses it (two may share it only if both read)");
+        let_go(connection);
+    }
+}
+
+/* Another disk has the file, and one of the two writes. NULL: none. */
+static struct hot_disk *find_other(struct agent_disks *owner, const char *path, bool read_only)
+{
+    for (unsigned i = 0; i < TARGETS; i++) {
+        struct hot_disk *disk = &owner->disks[i];
+
+        if (disk->state != FREE && strcmp(disk->path, path) == 0 && !(read_only && disk->read_only))
+            return disk;
+    }
+    return NULL;
+}
+
+/* Keeps the request until the other has left, if it is about to. */
+static void hold(struct connection *connection, const cJSON *request, struct hot_disk *other)
+{
+    if (other->asker != NULL) {
+        say(connection, "error", "it is being given to a domain of this host");
+        return;
+    }
+    connection->held = cJSON_Duplicate(request, true);
+    connection->held_for = other;
+    if (other->state != PLUGGED)
+        return;
+    connection->question.fd = ask_api(other, "");
+    connection->question.ready = question_ready;
+    if (connection->question.fd < 0 ||
+        watch_add(connection->owner->watches, &connection->question, connection->question.fd, EPOLLIN) != 0)
+        report("%s: cannot ask who uses it: %s", other->name, strerror(errno));
+}
+
 static void plug(struct connection *connection, const cJSON *request)
 {
     struct agent_disks *owner = connection->owner;
     const char *path = json_text(request, "path", "");
     bool read_only = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "read_only"));
     cJSON *node, *file;
-    struct hot_disk *disk = owner->disks;
+    struct hot_disk *disk = owner->disks, *other = find_other(owner, path, read_only);
     struct stat status;
 
+    if (other != NULL) {
+        hold(connection, request, other);
+        return;
+    }
     while (disk < owner->disks + TARGETS && disk->state != FREE)
         disk++;
     if (disk == owner->disks + TARGETS) {
         say(connection, "error", "the machine has as many disks as it can have");
         return;
     }
-    *disk = (struct hot_disk){.owner = owner, .state = PLUGGING, .asker = connection};
+    *disk = (struct hot_disk){
+        .owner = owner, .state = PLUGGING, .asker = connection, .read_only = read_only, .path = strdup(path)};
+    if (disk->path == NULL) {
+        disk->state = FREE;
+        say(connection, "error", "out of memory");
+        return;
+    }
     snprintf(disk->name, sizeof(disk->name), "scsi%u", (unsigned)(disk - owner->disks));
     node = json_object();
     file = json_object();
@@ -209,23 +344,9 @@ static void waiter_ready(struct watch *watch, uint32_t events)
 /* Waits until no domain's configuration names the disk. */
 static void keep(struct hot_disk *disk)
 {
-    struct socket_name name = {0};
-    char *path = host_file(disk->owner->place, "api.sock"), *token = host_read(disk->owner->place, "token");
-    int fd = -1;
+    int fd = ask_api(disk, "?unused=1");
 
     disk->asker = NULL;
-    if (path != NULL && token != NULL && strlen(path) < sizeof(name.name)) {
-        memcpy(name.name, path, strlen(path) + 1);
-        token[strcspn(token, "\r\n")] = '\0';
-        fd = socket_connect(&name);
-    }
-    if (fd >= 0)
-        dprintf(fd,
-                "GET /v1/host/disks/%s?unused=1 HTTP/1.1\r\nHost: coracle\r\nConnection: close\r\n"
-                "Authorization: Bearer %s\r\n\r\n",
-                disk->name, token);
-    free(path);
-    free(token);
     disk->waiter.ready = waiter_ready;
     disk->waits = fd >= 0 && watch_add(disk->owner->watches, &disk->waiter, fd, EPOLLIN) == 0;
     if (!disk->waits)
@@ -237,7 +358,12 @@ static void keep(struct hot_disk *disk)
 static void connection_end(struct connection *connection)
 {
     struct agent_disks *owner = connection->owner;
+    struct connection **link = &owner->connections;
 
+    while (*link != connection)
+        link = &(*link)->next;
+    *link = connection->next;
+    let_go(connection);
     for (unsigned i = 0; i < TARGETS; i++) {
         struct hot_disk *disk = &owner->disks[i];
 
@@ -311,11 +437,15 @@ static void listener_ready(struct watch *watch, uint32_t events)
         return;
     }
     connection->owner = disks;
+    connection->question.fd = -1;
     connection->watch.ready = connection_ready;
     if (watch_add(disks->watches, &connection->watch, fd, EPOLLIN) != 0) {
         close(fd);
         free(connection);
+        return;
     }
+    connection->next = disks->connections;
+    disks->connections = connection;
 }
 
 struct agent_disks *agent_disks_create(struct watches *watches, const struct host_place *place, int qmp,

@@ -3,8 +3,8 @@
  * Image files that come to a local host while it runs: the agent's side. The tool asks at the socket
  * `agent.sock` of the host's directory, in lines of JSON:
  *
- *     {"path": "/a/data.img", "format": "raw", "read_only": false}   -->  {"name": "scsi3"} or {"error": "..."}
- *     {"keep": true}                                                 -->  {"kept": true}
+ *     {"path": "/a/data.img", "format": "raw", "read_only": false}  -->  {"name": "scsi3"}, {"error": "..."}
+ *     {"keep": true}                                                -->  {"kept": ""}
  *
  * A file becomes a disk of QEMU's virtio SCSI host, target 3, which the control domain knows as scsi3. A
  * connection that ends without "keep" takes its disks with it; with it they stay until no domain's

@@ -98,13 +98,12 @@ static int check_locks(const char *path, int fd, bool read_only)
     /* A file system without locks says nothing; QEMU decides then. */
     if (fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
         return 0;
-    report("%s: the disk image is in use by another machine or domain (two may share it only if both read)",
-           path);
+    report("%s: the disk image is in use by another machine (two may share it only if both read)", path);
     return -1;
 }
 
 /* Opens and looks at the file. 0, or -1 with a message. */
-static int check_file(const char *path, const struct disk_line *line, bool *qcow2)
+static int check_file(const char *path, const struct disk_line *line, bool runs, bool *qcow2)
 {
     int fd = open(path, (line->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
@@ -123,7 +122,7 @@ static int check_file(const char *path, const struct disk_line *line, bool *qcow
     } else {
         size = lseek(fd, 0, SEEK_END);
         result = check_format(path, fd, size > 0 ? (uint64_t)size : 0, line->format, qcow2);
-        if (result == 0)
+        if (result == 0 && !runs) /* else whose machine that is matters, and QEMU says it */
             result = check_locks(path, fd, line->read_only);
     }
     close(fd);
@@ -160,7 +159,7 @@ static int add_file(struct disk_images *images, const struct disk_line *line, st
             return -1;
         }
     }
-    if (check_file(line->target, line, &image->qcow2) != 0) {
+    if (check_file(line->target, line, images->plug != NULL, &image->qcow2) != 0) {
         free(path);
         return -1;
     }

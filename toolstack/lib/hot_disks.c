@@ -63,6 +63,14 @@ static int wait_for(const struct hot_disks *disks, const char *name)
     return result;
 }
 
+/* QEMU's words for a lock (its block/file-posix.c) in ours. */
+static void say_why_not(const char *path, const char *reason)
+{
+    if (strstr(reason, "Failed to get") != NULL && strstr(reason, "lock") != NULL)
+        reason = "it is in use by another machine (two may share it only if both read)";
+    report("%s: the disk image cannot be taken: %s", path, reason);
+}
+
 /* disk_images' plug: one file. */
 static int plug(void *context, const struct disk_image *image, char name[DISK_IMAGE_NAME])
 {
@@ -82,8 +90,7 @@ static int plug(void *context, const struct disk_image *image, char name[DISK_IM
         snprintf(name, DISK_IMAGE_NAME, "%s", json_text(answer, "name", ""));
         result = wait_for(disks, name);
     } else if (answer != NULL) {
-        report("%s: QEMU does not take the disk image: %s", image->path,
-               json_text(answer, "error", "no reason"));
+        say_why_not(image->path, json_text(answer, "error", "no reason"));
     }
     cJSON_Delete(answer);
     return result;
