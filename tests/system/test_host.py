@@ -70,6 +70,24 @@ def start_and_stop(context):
         check('other' not in place.run('host', 'list').out, 'the other is still listed')
 
 
+def reboots(context):
+    """The machine begins anew: the domains that the host was started with are back, others are not; nor are their files."""
+    with Place(context) as place:
+        cfg = place.file('kept.cfg', 'name="kept"\nkernel="%s"\nmemory=8\n' % program(context))
+        data = place.file('data.img', b'x' * 4096)
+        more = place.file('more.cfg', 'name="more"\nkernel="%s"\nmemory=8\ndisk=["%s,raw,xvda,w"]\n' % (program(context), data))
+        for arguments in (('host', 'start', '--memory', '192M', cfg), ('create', more), ('host', 'reboot'), ('create', more),
+                          ('host', 'reboot', '--timeout', '0'), ('destroy', 'kept'), ('host', 'reboot')):
+            done = place.run(*arguments)
+            check(done.status == 0, 'coracle ' + ' '.join(arguments), done.text())
+            listed = place.run('list')
+            check(('more ' in listed.out) == (arguments[0] == 'create'), 'a domain that was created: ' + arguments[0], listed.text())
+            check(('kept ' in listed.out) == (arguments[0] != 'destroy'), 'a domain of the start: ' + arguments[0], listed.text())
+        check(place.run('host', 'stop').status == 0, 'the host does not stop')
+        nobody = place.run('host', 'reboot')
+        check(nobody.status == 1 and 'is not running' in nobody.err, 'a host that does not run', nobody.text())
+
+
 def two_starts_at_once(context):
     with Place(context) as place:
         results = []
@@ -521,7 +539,7 @@ def control_domain_falls(context):
 
 def collect(_context):
     return [Test('system/host/' + function.__name__.replace('_', '-'), function) for function in (
-        start_and_stop, two_starts_at_once, start_that_is_given_up, hosts_that_talk_nonsense, crashes_leave_nothing,
+        start_and_stop, reboots, two_starts_at_once, start_that_is_given_up, hosts_that_talk_nonsense, crashes_leave_nothing,
         bad_machines, addresses_and_tokens, life_of_a_domain, asked_of_domains, many_verbs_on_none, refusals,
         configurations, images, autostart, top, top_on_a_terminal, console, console_on_a_terminal, crash_record,
         control_domain_falls)]

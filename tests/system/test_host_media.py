@@ -120,6 +120,10 @@ def tokens(context):
             refused = place.run('pack', '-o', medium, '--autostart', *wrong)
             if refused.status != 2 or says not in refused.err:
                 raise Failure('pack %s' % ' '.join(wrong), refused.text())
+        cfg = place.file('disk.cfg', 'name="d"\nkernel="%s"\ndisk=["data.img,raw,xvda,w"]\n' % program(context))
+        files = place.run('pack', '-o', medium, '--autostart', cfg)
+        if files.status != 1 or 'data.img' not in files.err or 'has no files of this machine' not in files.err:
+            raise Failure('an image file for a packed host', files.text())
         missing = place.run('pack', '-o', medium, '--autostart', '/nonexistent.cfg')
         if missing.status != 1 or '/nonexistent.cfg' not in missing.err:
             raise Failure('a missing configuration is taken', missing.text())

@@ -27,6 +27,17 @@ static void add_environment(struct argp_state *state, struct guest_request *requ
     request->environment[request->nr_environment++] = setting;
 }
 
+unsigned argument_number(const struct argp_state *state, const char *option, const char *argument,
+                         unsigned least, unsigned most)
+{
+    char *end;
+    unsigned long number = strtoul(argument, &end, 10);
+
+    if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number < least || number > most)
+        argp_error(state, "--%s %s: expected a number from %u to %u", option, argument, least, most);
+    return (unsigned)number;
+}
+
 static error_t parse_guest(int key, char *argument, struct argp_state *state)
 {
     struct guest_request *request = state->input;

@@ -22,6 +22,10 @@ struct guest_request {
     char **args;        /* behind "--", ends with NULL */
 };
 
+/* The value of --option, from least to most; else argp_error ends the program. */
+unsigned argument_number(const struct argp_state *state, const char *option, const char *argument,
+                         unsigned least, unsigned most);
+
 /* argp's children for --memory, --root, --env and the image's name; the input is a struct guest_request. */
 extern const struct argp guest_argp;
 

@@ -82,7 +82,8 @@ static int add_file(struct boot_archive *archive, char *file, struct taken *take
         report("%s: the name '%s' is that of the domain of %s already", file, name, other);
     } else if (check_vifs(config, file, taken->addresses) == 0) {
         json_set_text(taken->names, name, file);
-        result = disks != NULL ? disk_images_add_config(disks, config, file) : 0;
+        result = disks != NULL ? disk_images_add_config(disks, config, file)
+                               : disk_images_refuse(config, file, "that is packed");
         if (result == 0)
             result = autostart_add(archive, &files, config);
     }

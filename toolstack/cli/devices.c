@@ -40,7 +40,8 @@ static const struct kind {
      .attach_expected = "the name of a domain and a disk as in a configuration, such as phy:vdb,xvdb,w",
      .attach_doc = "Gives a running domain one more disk, and prints its name. DISK is what disk= has in a "
                    "configuration, such "
-                   "as phy:vdb,xvdb,w or format=raw vdev=xvdb access=rw target=vdb.",
+                   "as phy:vdb,xvdb,w or format=raw vdev=xvdb access=rw target=vdb. For a local host it may "
+                   "be an image file of this machine.",
      .detach_args = "NAME DISK",
      .detach_expected = "the name of a domain and that of its disk, such as xvdb (see block-list)",
      .detach_doc = "Takes a disk away from a domain, which is asked to let go of it first.",

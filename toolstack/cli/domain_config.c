@@ -26,8 +26,6 @@ static const struct argp_option options[] = {
 static error_t parse_domain(int key, char *argument, struct argp_state *state)
 {
     struct domain_request *request = state->input;
-    unsigned long value;
-    char *end;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -37,10 +35,7 @@ static error_t parse_domain(int key, char *argument, struct argp_state *state)
         request->name = argument;
         return 0;
     case KEY_VCPUS:
-        value = strtoul(argument, &end, 10);
-        if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || value == 0 || value > VCPUS_MAX)
-            argp_error(state, "--vcpus %s: expected a number from 1 to %d", argument, VCPUS_MAX);
-        request->vcpus = (unsigned)value;
+        request->vcpus = argument_number(state, "vcpus", argument, 1, VCPUS_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

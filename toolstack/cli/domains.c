@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Verbs that are one request for each domain: pause, unpause, shutdown, reboot, destroy, rename, sched, ...
  */
+#include "toolstack/cli/arguments.h"
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/verb.h"
 #include "toolstack/lib/json.h"
@@ -219,15 +220,11 @@ static const struct argp_option sched_options[] = {
 };
 
 static void take_number(struct argp_state *state, const char *option, const char *member,
-                        const char *argument, unsigned long least)
+                        const char *argument, unsigned least)
 {
     struct sched_request *request = state->input;
-    char *end;
-    unsigned long value = strtoul(argument, &end, 10);
 
-    if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || value < least || value > UINT16_MAX)
-        argp_error(state, "--%s %s: expected a number from %lu to %u", option, argument, least, UINT16_MAX);
-    json_set_number(request->what, member, value);
+    json_set_number(request->what, member, argument_number(state, option, argument, least, UINT16_MAX));
 }
 
 static error_t parse_sched(int key, char *argument, struct argp_state *state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* coracle host: stop, status, list. host_start.c has start. */
+/* coracle host: stop, status, list. host_start.c has start, host_reboot.c reboot. */
+#include "toolstack/cli/arguments.h"
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/host.h"
 #include "toolstack/cli/verb.h"
@@ -55,8 +56,6 @@ static const struct argp_option list_options[] = {
 static error_t parse_place(int key, char *argument, struct argp_state *state)
 {
     struct place_request *request = state->input;
-    unsigned long value;
-    char *end;
 
     switch (key) {
     case KEY_NAME:
@@ -69,10 +68,7 @@ static error_t parse_place(int key, char *argument, struct argp_state *state)
         request->json = true;
         return 0;
     case KEY_TIMEOUT:
-        value = strtoul(argument, &end, 10);
-        if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || value > 86400)
-            argp_error(state, "--timeout %s: expected a number from 0 to 86400", argument);
-        request->timeout = (unsigned)value;
+        request->timeout = argument_number(state, "timeout", argument, 0, 86400);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -300,6 +296,7 @@ static const struct subverb {
 } subverbs[] = {
     {"start", host_start, "coracle host start", "start a host in QEMU, in the background"},
     {"stop", host_stop, "coracle host stop", "shut a host down"},
+    {"reboot", host_reboot, "coracle host reboot", "shut its domains down and reboot its machine"},
     {"status", host_status, "coracle host status", "tell whether a host runs"},
     {"list", host_list, "coracle host list", "list the hosts that run"},
 };
@@ -325,7 +322,7 @@ int verb_host(int argc, char **argv)
         printf("\n'coracle host VERB --help' tells more.\n");
         return EXIT_DONE;
     }
-    report("host: expected start, stop, status or list%s%s (see 'coracle host --help')",
+    report("host: expected start, stop, reboot, status or list%s%s (see 'coracle host --help')",
            word != NULL ? ", found " : "", word != NULL ? word : "");
     return EXIT_USAGE;
 }

@@ -5,6 +5,7 @@
  * socket.
  */
 #include "toolstack/cli/network.h"
+#include "toolstack/cli/arguments.h"
 #include "toolstack/cli/autostart.h"
 #include "toolstack/cli/host.h"
 #include "toolstack/cli/verb.h"
@@ -66,16 +67,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static unsigned parse_number(struct argp_state *state, const char *option, const char *argument, unsigned max)
-{
-    char *end;
-    unsigned long number = strtoul(argument, &end, 10);
-
-    if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
-        argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
-    return (unsigned)number;
-}
-
 /* One more port of this machine, which leads to the control domain. */
 static void add_listen(struct argp_state *state, struct start_request *request, const char *argument)
 {
@@ -106,7 +97,7 @@ static error_t parse_start(int key, char *argument, struct argp_state *state)
         request->name = argument;
         return 0;
     case KEY_CPUS:
-        request->cpus = parse_number(state, "cpus", argument, CPUS_MAX);
+        request->cpus = argument_number(state, "cpus", argument, 1, CPUS_MAX);
         return 0;
     case 'm':
         problem = parse_size(argument, &request->memory);
@@ -123,7 +114,7 @@ static error_t parse_start(int key, char *argument, struct argp_state *state)
         add_listen(state, request, argument);
         return 0;
     case KEY_TIMEOUT:
-        request->timeout = parse_number(state, "timeout", argument, 86400);
+        request->timeout = argument_number(state, "timeout", argument, 1, 86400);
         return 0;
     case ARGP_KEY_ARGS:
         request->files = state->argv + state->next;

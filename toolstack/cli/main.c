@@ -21,8 +21,7 @@ struct verb {
 static const struct verb verbs[] = {
     {"build", verb_build, "coracle build", "compile and link C sources into a guest image"},
     {"run", verb_run, "coracle run", "boot an image in QEMU, as if it were a local program"},
-    {"pack", verb_pack, "coracle pack",
-     "write an ISO that boots an image on a real machine, by BIOS or UEFI"},
+    {"pack", verb_pack, "coracle pack", "write a medium that boots an image, or a host, on a real machine"},
     {"host", verb_host, "coracle host", "start, stop and list local hosts, on which domains come and go"},
     {"create", verb_create, "coracle create", "create a domain from an image or an xl.cfg"},
     {"list", verb_list, "coracle list", "list the domains"},

@@ -81,16 +81,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static unsigned parse_number(struct argp_state *state, const char *option, const char *argument, unsigned max)
-{
-    char *end;
-    unsigned long number = strtoul(argument, &end, 10);
-
-    if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || number == 0 || number > max)
-        argp_error(state, "--%s %s: expected a number from 1 to %u", option, argument, max);
-    return (unsigned)number;
-}
-
 /* A path of --mount, and the disk that it names or the last one of --disk. */
 static void add_mount(struct argp_state *state, struct run_request *request, const char *argument)
 {
@@ -155,7 +145,7 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
         request->cpu = argument;
         return 0;
     case KEY_CPUS:
-        request->cpus = parse_number(state, "cpus", argument, CPUS_MAX);
+        request->cpus = argument_number(state, "cpus", argument, 1, CPUS_MAX);
         return 0;
     case KEY_HYPERVISOR:
         request->xen = strcmp(argument, "xen") == 0;
@@ -170,11 +160,11 @@ static error_t parse_run(int key, char *argument, struct argp_state *state)
         request->options = argument;
         return 0;
     case KEY_TIMEOUT:
-        request->timeout = parse_number(state, "timeout", argument, INT32_MAX / 1000);
+        request->timeout = argument_number(state, "timeout", argument, 1, INT32_MAX / 1000);
         return 0;
     case KEY_GDB:
-        request->gdb_port =
-            argument != NULL ? parse_number(state, "gdb", argument, UINT16_MAX) : (unsigned)DEFAULT_PORT;
+        request->gdb_port = argument != NULL ? argument_number(state, "gdb", argument, 1, UINT16_MAX)
+                                             : (unsigned)DEFAULT_PORT;
         return 0;
     case KEY_TIMELINE:
         request->timeline = true;

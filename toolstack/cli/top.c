@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* coracle top: who uses the processors. */
+#include "toolstack/cli/arguments.h"
 #include "toolstack/cli/cli.h"
 #include "toolstack/cli/verb.h"
 #include "toolstack/lib/json.h"
@@ -36,8 +37,6 @@ static const struct argp_option options[] = {
 static error_t parse_top(int key, char *argument, struct argp_state *state)
 {
     struct top_request *request = state->input;
-    unsigned long value;
-    char *end;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -48,10 +47,7 @@ static error_t parse_top(int key, char *argument, struct argp_state *state)
         request->once = true;
         return 0;
     case 'd':
-        value = strtoul(argument, &end, 10);
-        if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || value == 0 || value > 3600)
-            argp_error(state, "--delay %s: expected a number from 1 to 3600", argument);
-        request->seconds = (unsigned)value;
+        request->seconds = argument_number(state, "delay", argument, 1, 3600);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -60,6 +60,7 @@ struct agent_disks {
     struct qmp *qmp;
     struct watch listener;
     struct connection *connections;
+    struct connection *rebooter; /* who wants to know of the next reset; NULL: it ends the machine */
     struct hot_disk disks[TARGETS];
 };
 
@@ -155,10 +156,39 @@ static void unplug(struct hot_disk *disk)
     qmp_command(disk->owner->qmp, "device_del", arguments, deletion_begun, disk);
 }
 
+/* ---- rebooting ---- */
+
+static void action_set(void *context, const char *problem)
+{
+    struct agent_disks *disks = context;
+
+    if (disks->rebooter != NULL)
+        say(disks->rebooter, problem != NULL ? "error" : "ready", problem != NULL ? problem : "");
+}
+
+/* What QEMU does at the next reset: "reset", or "shutdown". */
+static void set_action(struct agent_disks *disks, const char *action)
+{
+    cJSON *arguments = json_object();
+
+    json_set_text(arguments, "reboot", action);
+    qmp_command(disks->qmp, "set-action", arguments, action_set, disks);
+}
+
+/* A machine may ask for it more than once until it happens: the next one ends it when who asked has gone. */
+static void on_reset(const struct agent_disks *disks)
+{
+    if (disks->rebooter != NULL)
+        say(disks->rebooter, "reset", "");
+}
+
 static void on_event(void *context, const char *name, const cJSON *data)
 {
     struct agent_disks *disks = context;
     const char *device = json_text(data, "device", "");
+
+    if (strcmp(name, "RESET") == 0)
+        on_reset(disks);
 
     for (unsigned i = 0; strcmp(name, "DEVICE_DELETED") == 0 && i < TARGETS; i++)
         if (disks->disks[i].state == UNPLUGGING && strcmp(disks->disks[i].name, device) == 0)
@@ -364,6 +394,10 @@ static void connection_end(struct connection *connection)
         link = &(*link)->next;
     *link = connection->next;
     let_go(connection);
+    if (owner->rebooter == connection) {
+        owner->rebooter = NULL;
+        set_action(owner, "shutdown"); /* the host runs again, or does not begin to */
+    }
     for (unsigned i = 0; i < TARGETS; i++) {
         struct hot_disk *disk = &owner->disks[i];
 
@@ -387,6 +421,11 @@ static void take_line(struct connection *connection, const char *line)
 
     if (cJSON_HasObjectItem(request, "path")) {
         plug(connection, request);
+    } else if (cJSON_HasObjectItem(request, "reboot") && connection->owner->rebooter != NULL) {
+        say(connection, "error", "the host is about to reboot already");
+    } else if (cJSON_HasObjectItem(request, "reboot")) {
+        connection->owner->rebooter = connection;
+        set_action(connection->owner, "reset");
     } else if (cJSON_HasObjectItem(request, "keep")) {
         for (unsigned i = 0; i < TARGETS; i++)
             if (connection->owner->disks[i].state == PLUGGED &&
@@ -394,7 +433,7 @@ static void take_line(struct connection *connection, const char *line)
                 keep(&connection->owner->disks[i]);
         say(connection, "kept", "");
     } else {
-        say(connection, "error", "expected a path, or keep");
+        say(connection, "error", "expected a path, keep or reboot");
     }
     cJSON_Delete(request);
 }

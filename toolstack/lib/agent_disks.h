@@ -5,10 +5,14 @@
  *
  *     {"path": "/a/data.img", "format": "raw", "read_only": false}  -->  {"name": "scsi3"}, {"error": "..."}
  *     {"keep": true}                                                -->  {"kept": ""}
+ *     {"reboot": true}                                              -->  {"ready": ""}, later {"reset": ""}
  *
  * A file becomes a disk of QEMU's virtio SCSI host, target 3, which the control domain knows as scsi3. A
  * connection that ends without "keep" takes its disks with it; with it they stay until no domain's
  * configuration names them any more, for which the agent waits at the API.
+ *
+ * A machine that resets ends, but not while a connection is there that has said "reboot": it begins anew, and
+ * the connection hears of it.
  */
 #ifndef TOOLSTACK_LIB_AGENT_DISKS_H
 #define TOOLSTACK_LIB_AGENT_DISKS_H

@@ -238,6 +238,28 @@ int disk_images_add_config(struct disk_images *images, cJSON *config, const char
     return result;
 }
 
+int disk_images_refuse(const cJSON *config, const char *where, const char *who)
+{
+    const cJSON *item;
+    char error[DISK_ERROR_MAX];
+    struct disk_line line;
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(config, "disk"))
+    {
+        const char *text = cJSON_GetStringValue(item);
+
+        if (text == NULL || disk_line_parse(text, &line, error) != 0 || line.physical)
+            continue; /* the host says what is wrong with it */
+        if (strchr(line.target, '.') == NULL && access(line.target, F_OK) != 0)
+            continue; /* rather the name of a disk */
+        report("%s: disk '%s': the host %s has no files of this machine; expected a disk of its own, such as "
+               "phy:vda,%s,w",
+               where, text, who, line.vdev);
+        return -1;
+    }
+    return 0;
+}
+
 void qemu_add_disks(struct qemu_args *arguments, const struct disk_images *images)
 {
     for (unsigned i = 0; i < images->count; i++) {

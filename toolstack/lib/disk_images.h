@@ -48,6 +48,12 @@ int disk_images_add_option(struct disk_images *images, const char *value, cJSON 
  */
 int disk_images_add_config(struct disk_images *images, cJSON *config, const char *where);
 
+/*
+ * Refuses a Config whose disk lines name files, for a host that has none of this machine's: who, such as its
+ * name. 0, or -1 with a message that begins with where.
+ */
+int disk_images_refuse(const cJSON *config, const char *where, const char *who);
+
 void qemu_add_disks(struct qemu_args *arguments, const struct disk_images *images);
 
 /* Ends the list; it is empty afterwards. */
