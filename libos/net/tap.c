@@ -18,11 +18,14 @@ static bool transmit(struct net_device *device, struct pbuf *frame)
 {
     const struct tap *tap = (const struct tap *)device;
     struct iovec pieces[PIECES];
+    struct pbuf *piece = frame;
     unsigned count = 0;
 
-    for (struct pbuf *piece = frame; piece && count < PIECES; piece = piece->next)
+    do {
         pieces[count++] = (struct iovec){.iov_base = piece->payload, .iov_len = piece->len};
-    if (pbuf_clen(frame) <= PIECES)
+        piece = piece->next;
+    } while (piece && count < PIECES);
+    if (!piece)
         tap->interface->transmit(tap->interface, pieces, count, frame->tot_len);
     return true; /* a frame that is not taken is one that the wire has lost */
 }

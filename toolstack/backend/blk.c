@@ -446,22 +446,22 @@ bool blk_describe(uint16_t domid, uint32_t from, struct blk_info *info)
     return true;
 }
 
-int blk_detach(uint16_t domid, uint32_t number, bool force, struct domain_error *fail)
+int blk_detach(uint16_t domid, uint32_t number, bool force, struct domain_error *error)
 {
     struct vbd *vbd = find(domid, number);
-    int error = 0;
+    int result = 0;
 
     if (!vbd) {
-        return domain_fail(fail, -ENOENT, "domain %u has no such disk", domid);
+        return domain_fail(error, -ENOENT, "domain %u has no such disk", domid);
     }
     vbd->leaving = true;
     if (force || (!vbd->nr_queues && vbd->state != XenbusStateClosing)) {
         forget(vbd); /* nobody is there to ask */
         return 0;
     }
-    put(&error, vbd->backend, "online", "0");
+    put(&result, vbd->backend, "online", "0");
     set_state(vbd, XenbusStateClosing);
-    return error;
+    return result;
 }
 
 /* ------------------------------------------------------------------ domains */

@@ -100,7 +100,7 @@ static bool parse_listen(int key, const char *argument, struct argp_state *state
     case ARGP_KEY_END:
         if (request->listen == NULL && (request->gateway != NULL || request->port != 0))
             argp_error(state, "--gateway and --port belong to --listen, which is not there");
-        if (request->gateway != NULL && strcmp(request->listen, "dhcp") == 0)
+        else if (request->gateway != NULL && strcmp(request->listen, "dhcp") == 0)
             argp_error(state, "--gateway belongs to --listen ADDRESS/PREFIX; DHCP brings its own");
         return false;
     default:
