@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from .core import PATIENCE, Failure
+from .core import PATIENCE, SLOWNESS, Failure
 from .machine import HYPERVISOR_FAULT
 from .tool import coracle
 
@@ -106,9 +106,9 @@ class Place:
         """The tool; whatever it says."""
         return coracle(self.context, *arguments, stdin=stdin, timeout=timeout, env=dict(self.env, **(env or {})))
 
-    def wait_until(self, condition, what):
-        """Asks again and again, for what no verb waits for."""
-        deadline = time.monotonic() + PATIENCE
+    def wait_until(self, condition, what, seconds=60):
+        """Asks again and again, for what no verb waits for. Seconds of an idle machine, against hanging."""
+        deadline = time.monotonic() + seconds * SLOWNESS
         while not condition():
             if time.monotonic() > deadline:
                 raise Failure('never: ' + what)

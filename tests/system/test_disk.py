@@ -288,7 +288,7 @@ def survives(context, kind, whole_host):
             'name = "r"\nkernel = "%s"\nmemory = 32\ndisk = [ "%s,%s,xvda,w" ]\ncmdline = "mount=/data:xvda -- records"\n'
             % (program(context, 'files'), image, kind)).encode())
         with LocalHost(context, '--memory', '192M', config) as host:
-            host.wait_until(lambda: acknowledged(host.run('logs', 'r').out) > 40, 'records are written', 100)
+            host.wait_until(lambda: acknowledged(host.run('logs', 'r').out) > 40, 'records are written')
             last = acknowledged(host.ok('logs', 'r'))
             qemu, = children(host.agent())
             with open('/proc/%d/cmdline' % qemu, encoding='utf-8') as file:
@@ -299,8 +299,8 @@ def survives(context, kind, whole_host):
             else:
                 host.ok('destroy', 'r')
                 host.run('host', 'stop')
-        finished = coracle(context, 'run', '--timeout', '100', '--memory', '32M', '--disk', image, '--mount', '/data',
-                           program(context, 'files'), '--', 'verify', str(last), timeout=110)
+        finished = coracle(context, 'run', *limit(), '--memory', '32M', '--disk', image, '--mount', '/data',
+                           program(context, 'files'), '--', 'verify', str(last))
         check('its journal is replayed' in finished.text() and 'done' in finished.out and 'not ok' not in finished.out,
               'what was acknowledged is not there', finished.text())
         if kind == 'qcow2':
@@ -324,7 +324,7 @@ class Devices(LocalHost):
             file.write('#!/bin/sh\nexec %s "$@" %s\n' % (shutil.which('qemu-system-x86_64'), ' '.join(devices)))
         os.chmod(wrapper, 0o755)
 
-    def run(self, *arguments, stdin='', timeout=120, env=None):
+    def run(self, *arguments, stdin='', timeout=60, env=None):
         env = dict(env or {}, PATH=self.folder + ':' + os.environ['PATH'])
         return super().run(*arguments, stdin=stdin, timeout=timeout, env=env)
 
@@ -343,7 +343,7 @@ def controllers(context):
         config = images.file('d.cfg', data=('name = "d"\nkernel = "%s"\nmemory = 32\ndisk = [ %s ]\nextra = "%s wait"\n' % (
             program(context), ', '.join(disks), ' '.join(steps))).encode())
         with Devices(context, images, devices, '--memory', '192M', config) as host:
-            host.wait_until(lambda: 'waiting' in host.run('logs', 'd').out, 'the program is through', 100)
+            host.wait_until(lambda: 'waiting' in host.run('logs', 'd').out, 'the program is through')
             said = host.ok('logs', 'd')
             check('not ok' not in said and said.count('ok flush') == 4, 'a disk does not do what it should', said)
             kill(*children(host.agent()))
@@ -372,7 +372,7 @@ def bad_disk(context):
             'name = "b"\nkernel = "%s"\nmemory = 32\ndisk = [ "phy:vda,xvda,w" ]\non_poweroff = "preserve"\n'
             'cmdline = "mount=/data:xvda -- bad"\n' % program(context, 'files')).encode())
         with Devices(context, images, devices, '--memory', '192M', config) as host:
-            host.wait_until(lambda: 'done' in host.run('logs', 'b').out, 'the program is through', 100)
+            host.wait_until(lambda: 'done' in host.run('logs', 'b').out, 'the program is through')
             said = host.ok('logs', 'b')
             check('not ok' not in said and 'it can only be read from now on' in said, 'an error is not what it should be', said)
             host.run('host', 'stop')
@@ -384,8 +384,7 @@ def mounts(context):
         good, other, empty = make_ext(images, 'ext4'), make_ext(images, 'ext2'), images.file('empty', MEGABYTE)
 
         def mount(*options, status=0, says=(), image=None, steps=('read',)):
-            finished = coracle(context, 'run', '--timeout', '60', *options, image or program(context, 'files'), '--', *steps,
-                               timeout=90)
+            finished = coracle(context, 'run', *limit(), *options, image or program(context, 'files'), '--', *steps)
             check(finished.status == status, 'exit status %d instead of %d' % (finished.status, status), finished.text())
             for part in says:
                 check(part in finished.text(), 'nothing like "%s" was said' % part, finished.text())
