@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Shows that it goes on: "busy" counts for ever and says so, "idle" waits for lines and answers. */
+/*
+ * Shows that it goes on: "busy" counts for ever and says so, "idle" waits for lines and answers
+ * (tests/system/test_machine_errors.py).
+ *
+ * run: args=idle stdin="a line\n" out="^heard a line$"
+ */
 #include <stdio.h>
 #include <string.h>
 
