@@ -3,6 +3,8 @@
 # copy. libos/net/lwip holds its configuration. Its objects are part of libcoracle (libos/build.mk), with all their
 # names hidden; the linker takes them into a program that uses sockets and into no other.
 #
+# Its timers (core/timeouts) are replaced by timers.c.
+#
 #   $(LWIP_CFLAGS)  for every file that includes lwIP's headers
 #   $(LWIP_STAMP)   order-only prerequisite of such objects
 #   $(LWIP_OBJ)     the objects
@@ -11,7 +13,7 @@ LWIP_TREE := $(BUILD)/lwip/source
 LWIP_STAMP := $(LWIP_TREE)/.stamp
 LWIP_CFLAGS = -isystem libos/net/lwip -isystem $(LWIP_TREE)/src/include
 LWIP_FILES := api/err api/tcpip netif/ethernet $(addprefix core/,init def dns inet_chksum ip mem memp netif pbuf raw sys \
-	tcp tcp_in tcp_out timeouts udp $(addprefix ipv4/,autoip dhcp etharp icmp igmp ip4 ip4_addr ip4_frag) \
+	tcp tcp_in tcp_out udp $(addprefix ipv4/,autoip dhcp etharp icmp igmp ip4 ip4_addr ip4_frag) \
 	$(addprefix ipv6/,dhcp6 ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 nd6))
 LWIP_OBJ := $(LWIP_FILES:%=$(BUILD)/lwip/object/%.o)
 
@@ -32,5 +34,5 @@ $(LWIP_OBJ): $(BUILD)/lwip/object/%.o: $(LWIP_STAMP) | $(SYSROOT_HEADERS) $(BUIL
 # Interfaces on the host, with lwIP itself behind them.
 $(LWIP_FILES:%=$(LWIP_TREE)/src/%.c): $(LWIP_STAMP) ;
 UNIT_TESTS += net_device
-UNIT_SRC_net_device := libos/net/device.c $(patsubst %,$(LWIP_TREE)/src/%.c,$(filter-out api/tcpip core/sys,$(LWIP_FILES)))
-UNIT_FLAGS_net_device = -idirafter libos/include $(LWIP_CFLAGS) -w -fno-sanitize=alignment
+UNIT_SRC_net_device := libos/net/device.c libos/net/timers.c $(patsubst %,$(LWIP_TREE)/src/%.c,$(filter-out api/tcpip core/sys,$(LWIP_FILES)))
+UNIT_FLAGS_net_device = -idirafter libos/include $(LWIP_CFLAGS) -w -fno-sanitize=alignment,shift

@@ -16,6 +16,7 @@
 #include "coracle/shutdown.h"
 #include "coracle/sync.h"
 #include "libos/net/stack.h"
+#include "libos/net/timers.h"
 #include "libos/posix/thread.h"
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
@@ -210,6 +211,7 @@ int net_device_add(struct net_device *device, const struct net_addresses *addres
         netif_set_link_up(&device->netif);
         configure_v4(device, &all);
         configure_v6(device, &all);
+        net_timers_look();
         announce();
     }
     UNLOCK_TCPIP_CORE();
@@ -244,12 +246,24 @@ void net_device_link(struct net_device *device, bool up)
         netif_set_link_up(&device->netif);
     else
         netif_set_link_down(&device->netif);
+    net_timers_look();
     UNLOCK_TCPIP_CORE();
+}
+
+/* May be a question to groups, or what makes addresses and so groups: frames to many, and ICMPv6. */
+static bool concerns_groups(const struct pbuf *frame)
+{
+    const uint8_t *bytes = frame->payload;
+
+    return frame->len >= 21 &&
+           ((bytes[0] & 1) || (bytes[12] == 0x86 && bytes[13] == 0xdd &&
+                               (bytes[20] == IP6_NEXTH_ICMP6 || bytes[20] == IP6_NEXTH_HOPBYHOP)));
 }
 
 void net_device_receive(struct net_device *device, struct pbuf *frame, bool checked)
 {
     u16_t flags = device->netif.chksum_flags;
+    bool looks = concerns_groups(frame);
 
     /* The switch is the interface's, but nothing else is received meanwhile. */
     if (checked)
@@ -257,6 +271,8 @@ void net_device_receive(struct net_device *device, struct pbuf *frame, bool chec
     if (device->netif.input(frame, &device->netif) != ERR_OK)
         pbuf_free(frame);
     device->netif.chksum_flags = flags;
+    if (looks)
+        net_timers_look();
 }
 
 void net_device_expect(bool expected)

@@ -7,6 +7,7 @@
 #include "coracle/clock.h"
 #include "coracle/shutdown.h"
 #include "libos/core/cpu.h"
+#include "libos/net/timers.h"
 #include "libos/posix/random.h"
 #include "libos/posix/thread.h"
 #include "lwip/sys.h"
@@ -70,9 +71,19 @@ err_t sys_mutex_new(sys_mutex_t *mutex)
     return ERR_OK;
 }
 
+static struct {
+    lwip_thread_fn run;
+    void *argument;
+    struct cor_thread *thread;
+    struct net_mailbox *mailbox; /* the only one there is */
+    bool kicked;
+} stack;
+
 void sys_mutex_lock(sys_mutex_t *mutex)
 {
     posix_lock(mutex);
+    if (cor_thread_self() != stack.thread) /* there is no lock but the core lock */
+        net_timers_touch();
 }
 
 void sys_mutex_unlock(sys_mutex_t *mutex)
@@ -132,6 +143,7 @@ err_t sys_mbox_new(sys_mbox_t *mbox, int size)
     (void)size;
     *mbox = (sys_mbox_t){.size = 64};
     mbox->ring = malloc(mbox->size * sizeof(*mbox->ring));
+    stack.mailbox = mbox;
     return mbox->ring ? ERR_OK : ERR_MEM;
 }
 
@@ -209,28 +221,31 @@ u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **msg, u32_t timeout)
 
         if (sys_arch_mbox_tryfetch(mbox, msg) == 0)
             return 0;
-        if (err == -ETIMEDOUT)
+        if (err == -ETIMEDOUT || __atomic_exchange_n(&stack.kicked, false, __ATOMIC_SEQ_CST))
             return SYS_ARCH_TIMEOUT;
         err = cor_wait(&mbox->filled.sequence, seen, deadline, COR_WAIT_UNINTERRUPTIBLE);
     }
 }
 
-static struct {
-    lwip_thread_fn run;
-    void *argument;
-} stack_thread;
+void net_timers_kick(void)
+{
+    __atomic_store_n(&stack.kicked, true, __ATOMIC_SEQ_CST);
+    if (stack.mailbox)
+        cor_cond_signal(&stack.mailbox->filled);
+}
 
 static void run_stack(void)
 {
-    stack_thread.run(stack_thread.argument);
+    stack.thread = cor_thread_self();
+    stack.run(stack.argument);
 }
 
 /* lwIP starts one thread, once: its own. */
 sys_thread_t sys_thread_new(const char *name, lwip_thread_fn thread, void *arg, int stacksize, int prio)
 {
     (void)stacksize, (void)prio;
-    stack_thread.run = thread;
-    stack_thread.argument = arg;
+    stack.run = thread;
+    stack.argument = arg;
     if (posix_helper(name, run_stack))
         cor_panic("no memory for the network's thread");
     return NULL;

@@ -10,6 +10,7 @@
 
 #include "coracle/clock.h"
 #include "libos/net/stack.h"
+#include "libos/net/timers.h"
 #include "libos/posix/netdb_internal.h"
 #include "libos/posix/thread.h"
 #include "lwip/dns.h"
@@ -66,12 +67,16 @@ static int ask_once(const char *name, int family, struct host_address *address, 
         return EAI_NONAME;
     take_servers();
     LOCK_TCPIP_CORE();
+    net_timers_hold(true);
     err = dns_gethostbyname_addrtype(name, &question.address, on_answer, &question,
                                      family == AF_INET ? LWIP_DNS_ADDRTYPE_IPV4 : LWIP_DNS_ADDRTYPE_IPV6);
     UNLOCK_TCPIP_CORE();
+    while (err == ERR_INPROGRESS && !question.answered)
+        posix_wait_through(&question.answered, 0, COR_FOREVER);
+    LOCK_TCPIP_CORE();
+    net_timers_hold(false);
+    UNLOCK_TCPIP_CORE();
     if (err == ERR_INPROGRESS) {
-        while (!question.answered)
-            posix_wait_through(&question.answered, 0, COR_FOREVER);
         if (!question.found)
             return cor_monotonic_ns() - start < SLOW_NS ? EAI_NONAME : EAI_AGAIN;
     } else if (err == ERR_VAL && !waited && net_wait_route()) {

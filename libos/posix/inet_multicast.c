@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libos/posix/inet.h"
+#include "libos/net/timers.h"
 #include "libos/posix/thread.h"
 #include "lwip/igmp.h"
 #include "lwip/mld6.h"
@@ -30,11 +31,16 @@ static struct netif *find_interface(unsigned index, const ip_addr_t *own)
 
 static err_t join_or_leave(bool join, struct netif *netif, const ip_addr_t *group)
 {
+    err_t err;
+
     if (IP_IS_V6(group))
-        return join ? mld6_joingroup_netif(netif, ip_2_ip6(group))
-                    : mld6_leavegroup_netif(netif, ip_2_ip6(group));
-    return join ? igmp_joingroup_netif(netif, ip_2_ip4(group))
-                : igmp_leavegroup_netif(netif, ip_2_ip4(group));
+        err = join ? mld6_joingroup_netif(netif, ip_2_ip6(group))
+                   : mld6_leavegroup_netif(netif, ip_2_ip6(group));
+    else
+        err = join ? igmp_joingroup_netif(netif, ip_2_ip4(group))
+                   : igmp_leavegroup_netif(netif, ip_2_ip4(group));
+    net_timers_look();
+    return err;
 }
 
 static int change(struct inet_socket *s, bool join, unsigned index, const ip_addr_t *own, ip_addr_t *group)

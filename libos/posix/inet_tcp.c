@@ -112,8 +112,13 @@ static void on_error(void *argument, err_t err)
 static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t err)
 {
     struct inet_socket *s = argument;
-    (void)pcb, (void)err;
+    (void)err;
 
+    /*
+     * lwIP leaves its measurement of the round trip running, from the SYN until data is acknowledged:
+     * however long the program was silent in between would be taken for the round trip.
+     */
+    pcb->rttest = 0;
     s->state = INET_CONNECTED;
     keep_names(s);
     socket_announce(&s->base, OUT);

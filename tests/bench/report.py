@@ -77,6 +77,7 @@ SPLIT = [
     ('connection', 'a connection with an HTTP request'),
     ('connections', 'such connections in a second of 10^9 instr.'),
     ('create_to_syn', 'create of a web server to its first SYN+ACK'),
+    ('idle_second', 'a second of a web server that nobody asks'),
     ('blk_out', "a 4-KiB read alone, call to the disk's driver"),
     ('blk_in', 'back, from the driver to the return'),
     ('blk_read_4k', 'a 4-KiB read alone'),

@@ -41,8 +41,8 @@ BOOTS = {
                  qemu=COUNTED),
     'net': dict(scenarios=['net', 'net_hotplug', 'net_refused', 'net_evil'], ram=256, memory='64M', timeout=280,
                 images={'echo': 'samples/echo/echo.elf'}),
-    # The figures of the split drivers: here it counts that no processor waits meanwhile.
-    'split': dict(scenarios=['bench_net', 'bench_syn', 'bench_blk'], ram=512, memory='128M', counted=True,
+    # The figures of the split drivers: here it counts that no processor waits meanwhile, and that an idle guest sleeps.
+    'split': dict(scenarios=['bench_net', 'bench_syn', 'bench_idle', 'bench_blk'], ram=512, memory='128M', counted=True,
                   images={'load': 'tests/bench/load.elf', 'httpd': 'samples/httpd/httpd.elf'}),
     'attacks': dict(scenarios=ATTACKS, ram=512, memory='64M', timeout=280, counted=True),
     # Code that overwrites itself takes emulators too long for counted instructions.

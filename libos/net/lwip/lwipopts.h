@@ -17,6 +17,7 @@
 #define LWIP_STATS                         0
 #define LWIP_NOASSERT                      0
 #define LWIP_NETIF_LOOPBACK_MULTITHREADING 1
+#define LWIP_TIMERS_CUSTOM                 1 /* libos/net/timers.c */
 #define TCPIP_THREAD_NAME                  "network"
 
 /* Memory. */

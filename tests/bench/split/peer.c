@@ -43,8 +43,7 @@ static struct {
     uint64_t all, own[3];
 } began;
 
-/* The processor time that a domain has had, in nanoseconds: with counted instructions, instructions. */
-static uint64_t used(uint16_t domid)
+uint64_t peer_used(uint16_t domid)
 {
     struct xen_domctl_getdomaininfo info;
 
@@ -74,7 +73,7 @@ static void begin(const struct load_message *message)
 {
     echo_sum = echo_count = 0;
     for (unsigned i = 0; i < 3; i++) {
-        began.own[i] = used(watched[i]);
+        began.own[i] = peer_used(watched[i]);
     }
     if (is_profiled(message)) {
         profiled_begin();
@@ -103,7 +102,7 @@ static void end(const struct load_message *message)
         print_share(message->name, "_out", echo_sum, echo_count);
     }
     for (unsigned i = 0; i < 3; i++) {
-        uint64_t own = used(watched[i]) - began.own[i];
+        uint64_t own = peer_used(watched[i]) - began.own[i];
 
         print_share(message->name, whose[i], own, message->count);
         all -= own < all ? own : all;

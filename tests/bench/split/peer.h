@@ -17,6 +17,12 @@ void peer_leave(void);
 /* Whose clocks are read beside our own; the same number twice where there is one only. */
 void peer_watch(uint16_t guest, uint16_t server);
 
+/*
+ * The processor time that a domain has had, in nanoseconds: with counted instructions, instructions. 0:
+ * there is none.
+ */
+uint64_t peer_used(uint16_t domid);
+
 /* Whether a guest has said so since peer_join (LOAD_DONE). */
 bool peer_is_done(void);
 

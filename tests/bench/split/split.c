@@ -18,6 +18,7 @@
 #include "toolstack/device/blkdev.h"
 
 #define UNWATCHED 0x7ff0u /* no domain's number */
+#define IDLE_MOST 150000u /* instructions in 10 s: a wake and what it does, not ten a second */
 #define CLIENT    "mac=00:16:3e:00:00:02,bridge=lan,ip=10.9.0.2" LOAD_NETWORK
 #define SERVER    "mac=00:16:3e:00:00:01,bridge=lan,ip=" LOAD_SERVER LOAD_NETWORK
 
@@ -134,6 +135,28 @@ void scenario_bench_syn(void)
         }
         destroy("server");
     }
+}
+
+/*
+ * A web server with a network that nobody uses: what it takes of ten seconds, and how often it runs, by the
+ * time that a wake takes, once everything about addresses is settled.
+ */
+void scenario_bench_idle(void)
+{
+    struct domain *server;
+    uint64_t before;
+
+    begin();
+    server = start("server", "httpd", NULL, SERVER, NULL);
+    if (server && CHECK(wait_output("server", "httpd: serving", 60))) {
+        wait_for(never, NULL, 20);
+        before = peer_used(domain_number(server));
+        wait_for(never, NULL, 10);
+        before = peer_used(domain_number(server)) - before;
+        printf("bench idle_second %" PRIu64 "\n", before / 10);
+        CHECK(before <= IDLE_MOST);
+    }
+    destroy("server");
 }
 
 /* ------------------------------------------------------------------ disk */

@@ -5,6 +5,7 @@
 
 void scenario_bench_net(void);
 void scenario_bench_syn(void);
+void scenario_bench_idle(void);
 void scenario_bench_blk(void);
 
 #endif

@@ -56,6 +56,7 @@ static const struct {
     {"fuzz", scenario_fuzz, true},
     {"bench_net", scenario_bench_net, true},
     {"bench_syn", scenario_bench_syn, true},
+    {"bench_idle", scenario_bench_idle, true},
     {"bench_blk", scenario_bench_blk, true},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
