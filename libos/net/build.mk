@@ -33,6 +33,8 @@ $(LWIP_OBJ): $(BUILD)/lwip/object/%.o: $(LWIP_STAMP) | $(SYSROOT_HEADERS) $(BUIL
 
 # Interfaces on the host, with lwIP itself behind them.
 $(LWIP_FILES:%=$(LWIP_TREE)/src/%.c): $(LWIP_STAMP) ;
-UNIT_TESTS += net_device
+UNIT_TESTS += net_device net_timers
 UNIT_SRC_net_device := libos/net/device.c libos/net/timers.c $(patsubst %,$(LWIP_TREE)/src/%.c,$(filter-out api/tcpip core/sys,$(LWIP_FILES)))
+UNIT_SRC_net_timers := $(UNIT_SRC_net_device)
 UNIT_FLAGS_net_device = -idirafter libos/include $(LWIP_CFLAGS) -w -fno-sanitize=alignment,shift
+UNIT_FLAGS_net_timers = $(UNIT_FLAGS_net_device)

@@ -102,7 +102,8 @@ def split(place, hypervisor):
     """{name: instructions} of the split drivers: what the scenarios of split/ print, and sums of it."""
     archive = split_archive(place, {'load': os.path.join(place.build, 'tests/bench/load.elf'),
                                     'httpd': os.path.join(place.build, 'samples/httpd/httpd.elf')})
-    text = run(place, hypervisor, place.scenarios, 'exit=reboot -- bench_net bench_syn bench_idle bench_blk', '128M', module=archive)
+    words = 'exit=reboot -- bench_net bench_syn bench_idle bench_blk'
+    text = run(place, hypervisor, place.scenarios, words, '128M', module=archive)
     results = {name: float(value) for name, value in re.findall(r'^bench (\w+) ([\d.]+)$', text, re.MULTILINE)}
     for name in [name[:-len('_idle')] for name in results if name.endswith('_idle')]:
         results[name] = sum(results[name + part] for part in ('_guest', '_server', '_control'))
