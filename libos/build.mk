@@ -21,7 +21,7 @@ $(patsubst %,$(BUILD)/%.o,$(LIBOS_PLAIN_SRC)): LIBOS_REGS := -mgeneral-regs-only
 # have line numbers only.
 LIBOS_LWIP_OBJ := $(patsubst %,$(BUILD)/%.o,$(wildcard libos/net/*.c libos/front/net*.c libos/posix/inet*.c libos/posix/netdb*.c))
 $(LIBOS_LWIP_OBJ): LIBOS_LWIP = $(LWIP_CFLAGS) -g1
-$(LIBOS_LWIP_OBJ): | $(LWIP_STAMP)
+$(LIBOS_LWIP_OBJ): $(LWIP_CONFIG) | $(LWIP_STAMP)
 
 $(LIBOS_OBJ): $(BUILD)/libos/%.o: libos/% | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
 	$(call say,CC,$<)

@@ -23,6 +23,10 @@ $(LWIP_STAMP): $(LWIP_SRC)
 	$(Q)$(call fetch_source,lwip,$(@D),$(LWIP_SRC))
 	@touch $@
 
+# What lwIP is configured by: headers of a system folder, which the compiler's lists of dependencies leave out.
+LWIP_CONFIG := $(wildcard libos/net/lwip/*.h libos/net/lwip/arch/*.h) libos/net/hooks.h
+$(LWIP_OBJ): $(LWIP_CONFIG)
+
 # Warnings are lwIP's own affair; its debugging information would be in every image.
 $(LWIP_OBJ): $(BUILD)/lwip/object/%.o: $(LWIP_STAMP) | $(SYSROOT_HEADERS) $(BUILD)/libos/abi/xen
 	$(call say,CC,lwip/src/$*.c)
