@@ -234,6 +234,27 @@ uint64_t cor_frame_at(const void *address)
     return pte & PTE_PRESENT ? (pte & PTE_MFN_MASK) >> 12 : 0;
 }
 
+void cor_take_marks(const void *address, size_t pages, bool *marks)
+{
+    uint64_t va = (uint64_t)address;
+    bool enabled = cor_spin_lock(&cor_memory_lock);
+    struct cor_batch batch;
+
+    cor_batch_init(&batch);
+    for (size_t i = 0; i < pages; i++, va += COR_PAGE_SIZE) {
+        uint64_t entry = cor_pte_address(va, false);
+        uint64_t pte = entry ? cor_table_view(entry >> 12)[va >> 12 & 511] : 0;
+
+        marks[i] = (pte & PTE_DIRTY) != 0;
+        if (marks[i]) {
+            cor_batch_add(&batch, entry, pte & ~PTE_DIRTY);
+        }
+    }
+    (void)cor_batch_flush(&batch); /* what keeps its mark is looked at again */
+    cor_tlb_flush_all();
+    cor_spin_unlock(&cor_memory_lock, enabled);
+}
+
 size_t cor_pages_total(void)
 {
     return cor_frames_total();

@@ -4,6 +4,8 @@
 #ifndef LIBOS_CORE_REGIONS_H
 #define LIBOS_CORE_REGIONS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -13,5 +15,12 @@
  */
 uint64_t cor_take_addresses(uint64_t length);
 void cor_give_addresses(uint64_t start, uint64_t length);
+
+/*
+ * Which of some mapped pages were written since they were asked for the last time, or were mapped or
+ * protected: the processor marks them. The marks are cleared; what is read from the pages afterwards has
+ * all that was written before.
+ */
+void cor_take_marks(const void *address, size_t pages, bool *marks);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "libos/fs/fs_internal.h"
 
+const struct fs_mappings *fs_mappings;
+
 static size_t blocks_in_use;
 
 size_t data_blocks(void)
@@ -63,6 +65,12 @@ ssize_t fs_read(struct inode *file, off_t off, void *buf, size_t len)
         return 0;
     if (len > (size_t)(file->size - off))
         len = (size_t)(file->size - off);
+    if (file->mapped) {
+        int err = fs_mappings->collect(file, off, off + (off_t)len);
+
+        if (err)
+            return err;
+    }
     if (file->volume)
         return file->volume->ops->read(file->volume, file->number, off, buf, len);
     for (size_t done = 0, n; done < len; done += n) {
@@ -124,7 +132,7 @@ static ssize_t volume_write(struct inode *file, off_t off, const void *buf, size
     return n;
 }
 
-ssize_t fs_write(struct inode *file, off_t off, const void *buf, size_t len)
+static ssize_t write_bytes(struct inode *file, off_t off, const void *buf, size_t len)
 {
     const uint8_t *from = buf;
     size_t done = 0;
@@ -155,6 +163,15 @@ ssize_t fs_write(struct inode *file, off_t off, const void *buf, size_t len)
         file->size = off + (off_t)done;
     inode_touch(file, true);
     return (ssize_t)done;
+}
+
+ssize_t fs_write(struct inode *file, off_t off, const void *buf, size_t len)
+{
+    ssize_t n = write_bytes(file, off, buf, len);
+
+    if (n > 0 && file->mapped)
+        fs_mappings->written(file, off, buf, (size_t)n);
+    return n;
 }
 
 int fs_truncate(struct inode *file, off_t size)
@@ -190,5 +207,7 @@ int fs_truncate(struct inode *file, off_t size)
         memset(data->blocks[first - 1] + size % FS_BLOCK, 0, FS_BLOCK - (size_t)(size % FS_BLOCK));
     file->size = size;
     inode_touch(file, true);
+    if (file->mapped)
+        fs_mappings->resized(file, size);
     return 0;
 }

@@ -62,6 +62,8 @@ struct inode {
     struct fs_volume *volume; /* where it is; NULL: in memory alone */
     uint32_t number;          /* there */
     bool loaded;              /* a directory's names are here */
+    bool stale;               /* the volume has other times */
+    unsigned mapped;          /* shared mappings of it */
     struct inode *next_node;  /* in the volume's list */
 };
 
@@ -135,6 +137,18 @@ int fs_rename(struct inode *from_start, const char *from, struct inode *to_start
 ssize_t fs_read(struct inode *file, off_t off, void *buf, size_t len);
 ssize_t fs_write(struct inode *file, off_t off, const void *buf, size_t len);
 
+/*
+ * Shared mappings of files, which are memory of their own: what reads and writes must tell those who make
+ * them. Set with the first one; asked about files that are `mapped`.
+ */
+struct fs_mappings {
+    /* What mappings hold of a part of the file (NULL: of all files), and the file not, goes into it. */
+    int (*collect)(struct inode *inode, off_t from, off_t to);
+    void (*written)(struct inode *inode, off_t off, const void *buf, size_t len);
+    void (*resized)(struct inode *inode, off_t size);
+};
+extern const struct fs_mappings *fs_mappings;
+
 /* Sets the size of a regular file. -EINVAL, -EFBIG, -EISDIR, -ENOSPC. */
 int fs_truncate(struct inode *file, off_t size);
 
@@ -162,7 +176,7 @@ int fs_path_of(struct inode *dir, char *buf, size_t size);
  * changed: of one file and its volume, of all. Unmounts all; their files are lost to whoever still has them.
  */
 int fs_mount(struct fs_volume *volume, struct inode *start, const char *path);
-int fs_sync(struct inode *inode);
+int fs_sync(struct inode *inode, bool times); /* times: these, too */
 void fs_sync_all(void);
 void fs_unmount_all(void);
 bool fs_has_volumes(void);

@@ -107,6 +107,7 @@ struct inode *fs_root(void)
 void inode_touch(struct inode *inode, bool modified)
 {
     inode->ctime = fs_now();
+    inode->stale = true;
     if (modified)
         inode->mtime = inode->ctime;
 }

@@ -33,6 +33,8 @@ static int may_open(const struct fs_place *place, int flags)
         return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP; /* O_NOFOLLOW met a link */
     if (inode_is_dir(inode))
         return writes || (flags & (O_CREAT | O_TRUNC)) ? -EISDIR : 0;
+    if (writes && S_ISREG(inode->mode) && inode->volume && inode->volume->read_only)
+        return -EROFS;
     return flags & O_DIRECTORY ? -ENOTDIR : 0;
 }
 

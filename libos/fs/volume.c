@@ -80,8 +80,14 @@ static int found(void *context, const char *name, uint32_t number)
     inode = bring(load->dir->volume, number, &err);
     if (!inode)
         return err == -EOPNOTSUPP ? 0 : err;
-    if (!dir_find(load->dir->dir, name, strlen(name)))
+    if (!dir_find(load->dir->dir, name, strlen(name))) {
+        struct timespec ctime = inode->ctime;
+        bool stale = inode->stale;
+
         err = dir_add(load->dir, name, inode);
+        inode->ctime = ctime;
+        inode->stale = stale;
+    }
     inode_put(inode);
     return err;
 }
@@ -90,6 +96,7 @@ int volume_load(struct inode *dir)
 {
     struct timespec mtime = dir->mtime, ctime = dir->ctime;
     struct load load = {.dir = dir};
+    bool stale = dir->stale;
     int err;
 
     if (!dir->volume || dir->loaded || loading)
@@ -99,6 +106,7 @@ int volume_load(struct inode *dir)
     loading = false;
     dir->mtime = mtime;
     dir->ctime = ctime;
+    dir->stale = stale;
     dir->loaded = !err;
     return err;
 }
@@ -186,22 +194,41 @@ int volume_store(struct inode *inode)
                                  .mtime = inode->mtime,
                                  .ctime = inode->ctime};
 
-    if (!inode->volume || inode->volume->read_only)
+    int err;
+
+    if (!inode->volume || inode->volume->read_only || !inode->stale)
         return 0;
-    return inode->volume->ops->set(inode->volume, inode->number, &node);
+    err = inode->volume->ops->set(inode->volume, inode->number, &node);
+    inode->stale = err != 0;
+    return err;
 }
 
-int fs_sync(struct inode *inode)
+/* Times of all files that are here. */
+static void store_all(struct fs_volume *volume)
 {
-    int err = volume_store(inode);
+    for (unsigned i = 0; i < 64; i++) {
+        for (struct inode *inode = volume->nodes[i]; inode; inode = inode->next_node)
+            (void)volume_store(inode);
+    }
+}
 
+int fs_sync(struct inode *inode, bool times)
+{
+    int err = inode->mapped ? fs_mappings->collect(inode, 0, FS_SIZE_MAX) : 0;
+
+    if (times && !err)
+        err = volume_store(inode);
     return err || !inode->volume ? err : inode->volume->ops->sync(inode->volume);
 }
 
 void fs_sync_all(void)
 {
-    for (struct fs_volume *volume = volumes; volume; volume = volume->next)
+    if (fs_mappings)
+        (void)fs_mappings->collect(NULL, 0, FS_SIZE_MAX);
+    for (struct fs_volume *volume = volumes; volume; volume = volume->next) {
+        store_all(volume);
         (void)volume->ops->sync(volume);
+    }
 }
 
 /* Makes the directories that lead to a path. */
@@ -224,6 +251,7 @@ static int make_parents(struct inode *start, const char *path)
 
 int fs_mount(struct fs_volume *volume, struct inode *start, const char *path)
 {
+    struct timespec ctime;
     struct inode *root;
     int err = make_parents(start, path);
 
@@ -236,8 +264,11 @@ int fs_mount(struct fs_volume *volume, struct inode *start, const char *path)
     if (!root)
         return err;
     loading = true; /* the name is not the volume's */
+    ctime = root->ctime;
     err = fs_enter(root, start, path);
     loading = false;
+    root->ctime = ctime;
+    root->stale = false;
     inode_put(root);
     if (!err) {
         volume->changed = fs_on_change;
@@ -249,15 +280,16 @@ int fs_mount(struct fs_volume *volume, struct inode *start, const char *path)
 
 void fs_unmount_all(void)
 {
+    if (volumes && fs_mappings)
+        (void)fs_mappings->collect(NULL, 0, FS_SIZE_MAX);
     while (volumes) {
         struct fs_volume *volume = volumes;
 
         volumes = volume->next;
+        store_all(volume);
         for (unsigned i = 0; i < 64; i++) {
-            for (struct inode *inode = volume->nodes[i]; inode; inode = inode->next_node) {
-                (void)volume_store(inode);
+            for (struct inode *inode = volume->nodes[i]; inode; inode = inode->next_node)
                 inode->volume = NULL; /* what remains open has nothing behind it any more */
-            }
         }
         volume->ops->unmount(volume);
     }

@@ -295,31 +295,36 @@ int ftruncate(int fd, off_t size)
 }
 
 /* Files of the tree in memory need nothing; one on a volume is written with all of it. */
-static int sync_inode(struct inode *inode)
+static int sync_inode(struct inode *inode, bool times)
 {
     int err;
 
     posix_lock(&vfs_lock);
-    err = fs_sync(inode);
+    err = fs_sync(inode, times);
     posix_unlock(&vfs_lock);
     return err;
 }
 
-int fsync(int fd)
+static int sync_file(int fd, bool times)
 {
     struct file *file = fd_get(fd);
     int err = !file             ? -EBADF
               : !file->inode    ? -EINVAL
               : file->ops->sync ? file->ops->sync(file)
-                                : sync_inode(file->inode);
+                                : sync_inode(file->inode, times);
 
     file_put(file);
     return (int)posix_result(err);
 }
 
+int fsync(int fd)
+{
+    return sync_file(fd, true);
+}
+
 int fdatasync(int fd)
 {
-    return fsync(fd);
+    return sync_file(fd, false);
 }
 
 void sync(void)

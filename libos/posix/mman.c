@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "coracle/mem.h"
-#include "libos/posix/file.h"
+#include "libos/posix/mman.h"
 #include "libos/posix/thread.h"
 
 _Static_assert(PROT_READ == COR_PROT_READ && PROT_WRITE == COR_PROT_WRITE && PROT_EXEC == COR_PROT_EXEC,
@@ -53,23 +53,37 @@ static int check_file(const struct file *file, int prot, int flags)
         return -EACCES;
     if (!file->inode || !S_ISREG(file->inode->mode))
         return -ENODEV;
-    return (flags & MAP_SHARED) && (prot & PROT_WRITE) ? -ENODEV : 0;
+    return (flags & MAP_SHARED) && (prot & PROT_WRITE) && (file->flags & O_ACCMODE) != O_RDWR ? -EACCES : 0;
 }
 
-static void *map(void *addr, size_t len, int prot, int flags, struct file *file, off_t off)
+/* vfs_lock is held. NULL: *err says why. */
+static void *map(void *addr, size_t len, int prot, int flags, struct file *file, off_t off, int *err)
 {
-    void *memory = get_memory(addr, len, flags);
+    bool shared = file && (flags & MAP_SHARED), stays = false;
+    void *memory = NULL;
+    ssize_t n = 0;
 
-    if (!memory)
+    if (flags & MAP_FIXED)
+        *err = shared_leave(addr, len, &stays);
+    if (!*err && stays)
+        *err = -EBUSY;
+    if (!*err && shared)
+        memory = shared_find(file, off, len, prot, err);
+    if (*err || memory)
+        return memory;
+    memory = get_memory(addr, len, flags);
+    if (!memory) {
+        *err = -ENOMEM;
         return NULL;
-    if (file) {
-        posix_lock(&vfs_lock);
-        fs_read(file->inode, off, memory, len);
-        posix_unlock(&vfs_lock);
     }
-    if (prot != (PROT_READ | PROT_WRITE))
+    if (file)
+        n = fs_read(file->inode, off, memory, len);
+    if (n >= 0 && prot != (PROT_READ | PROT_WRITE))
         cor_protect(memory, len, (unsigned)prot);
-    return memory;
+    *err = n < 0 ? (int)n : shared ? shared_enter(file, off, memory, len) : 0;
+    if (*err && !(flags & MAP_FIXED))
+        cor_unmap(memory, len);
+    return *err ? NULL : memory;
 }
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
@@ -88,18 +102,26 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
         file = fd_get(fd);
         err = check_file(file, prot, flags);
     }
-    memory = err ? NULL : map(addr, size, prot, flags, file, off);
+    posix_lock(&vfs_lock);
+    memory = err ? NULL : map(addr, size, prot, flags, file, off, &err);
+    posix_unlock(&vfs_lock);
     file_put(file);
-    return memory ? memory : (void *)posix_result(err ? err : -ENOMEM);
+    return memory ? memory : (void *)posix_result(err);
 }
 
 int munmap(void *addr, size_t len)
 {
     size_t size = page_length(len);
+    bool stays = false;
+    int err;
 
     if (!size || unaligned(addr))
         return (int)posix_result(-EINVAL);
-    return (int)posix_result(cor_unmap(addr, size));
+    posix_lock(&vfs_lock);
+    err = shared_leave(addr, size, &stays);
+    err = err || stays ? err : cor_unmap(addr, size);
+    posix_unlock(&vfs_lock);
+    return (int)posix_result(err);
 }
 
 int mprotect(void *addr, size_t len, int prot)
@@ -108,17 +130,26 @@ int mprotect(void *addr, size_t len, int prot)
 
     if (unaligned(addr) || (prot & ~PROT_ALL) || (len && !size))
         return (int)posix_result(-EINVAL);
+    if (prot == PROT_NONE) { /* which forgets the marks of what was written */
+        posix_lock(&vfs_lock);
+        (void)shared_sync(addr, size, false);
+        posix_unlock(&vfs_lock);
+    }
     return (int)posix_result(size ? cor_protect(addr, size, (unsigned)prot) : 0);
 }
 
-/* No mapping is ever behind or ahead of its file: shared ones cannot be written. */
 int msync(void *addr, size_t len, int flags)
 {
-    int bad = (flags & MS_ASYNC) && (flags & MS_SYNC);
+    int bad = (flags & MS_ASYNC) && (flags & MS_SYNC), err;
 
     if (unaligned(addr) || bad || (flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE)))
         return (int)posix_result(-EINVAL);
-    return (int)posix_result(all_mapped(addr, page_length(len)) ? 0 : -ENOMEM);
+    if (!all_mapped(addr, page_length(len)))
+        return (int)posix_result(-ENOMEM);
+    posix_lock(&vfs_lock);
+    err = shared_sync(addr, page_length(len), (flags & MS_SYNC) != 0);
+    posix_unlock(&vfs_lock);
+    return (int)posix_result(err);
 }
 
 int madvise(void *addr, size_t len, int advice)

@@ -69,7 +69,8 @@ static void mount_setting(void)
     if (!setting)
         return;
     if (!cor_ext2_mount_all)
-        cor_log("mount=%s: the program has no file systems of disks: expected it to be linked with -lext2", setting);
+        cor_log("mount=%s: the program has no file systems of disks: expected it to be linked with -lext2",
+                setting);
     fs_on_change = on_change;
     if (!cor_ext2_mount_all || cor_ext2_mount_all(setting, mount_at, write_back))
         _exit(1);

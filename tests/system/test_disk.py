@@ -36,7 +36,7 @@ def program(context, name='disk'):
             os.makedirs(os.path.dirname(image), exist_ok=True)
             BUILT[image] = coracle(context, 'build', '-o', image, source, '-O2', '-g', '-pthread', '-isystem',
                                    os.path.join(context.build, 'libos/abi'),
-                                   *(['-lext2'] if name == 'files' else []))
+                                   *(['-lext2', '-I.'] if name in ('files', 'cost') else []))
     if BUILT[image].status != 0:
         raise Failure('a program of the tests cannot be built', BUILT[image].text())
     return image
@@ -252,6 +252,10 @@ def files(context, kind):
         check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout + said)
         check(debugfs(image, 'cat /dir/a') == 'second\n' and debugfs(image, 'cat /b') == 'first\n',
               'another system reads something else')
+        mapped = debugfs(image, 'cat /mapped')
+        check(len(mapped) == 3 * MEGABYTE and mapped[100:104] == 'sync' and mapped[200:204] == 'exit' and
+              all(mapped[i * MEGABYTE + 4094:i * MEGABYTE + 4098] == 'page' for i in range(3)),
+              'what was written through a mapping is not on the disk')
         said = run_files(context, images, image, 'read', read_only=True)
         check('done' in said and 'not ok' not in said, 'a call on a read-only volume is wrong', said)
 
@@ -308,6 +312,24 @@ def survives(context, kind, whole_host):
             image += '.raw'
         checked = fsck(image)
         check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout)
+
+
+def cost(context):
+    """Operations on files do not go to the disk one by one."""
+    most = {'read 4 KiB in order': 80, 'write 4 KiB': 80, 'fsync of 4 MiB': 80, 'overwrite 4 KiB': 160, 'read 4 KiB again': 0,
+            'create and write': 60, 'stat': 0, 'append and fsync': 200, 'unlink': 40, 'sync': 20}
+    with Images() as images:
+        os.makedirs(os.path.join(images.path, 'tree'))
+        with open(os.path.join(images.path, 'tree/there'), 'wb') as file:
+            file.write(b'z' * 4 * MEGABYTE)
+        finished = coracle(context, 'run', '--timeout', '100', '--disk', make_ext(images, 'ext4', 32 * MEGABYTE), '--mount',
+                           '/data', program(context, 'cost'), timeout=110)
+        check(finished.status == 0, 'an operation fails', finished.text())
+        counts = {name: int(count) for name, count in re.findall(r'^ok (.*): \d+ operations, (\d+) requests', finished.out,
+                                                                 re.MULTILINE)}
+        check(set(counts) == set(most), 'other operations', finished.text())
+        for name, count in counts.items():
+            check(count <= most[name], '%s: %d requests, expected at most %d' % (name, count, most[name]), finished.text())
 
 
 # ---- other controllers, disks with errors ----
@@ -485,5 +507,5 @@ def collect(context):
         ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
         ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('ext2', lambda c: files(c, 'ext2')), ('ext4', lambda c: files(c, 'ext4')),
         ('unclean', unclean), ('survives-domain', lambda c: survives(c, 'raw', False)), ('survives-raw', lambda c: survives(c, 'raw', True)),
-        ('survives-qcow2', lambda c: survives(c, 'qcow2', True)), ('controllers', controllers), ('bad_disk', bad_disk), ('mount', mounts),
+        ('survives-qcow2', lambda c: survives(c, 'qcow2', True)), ('cost', cost), ('controllers', controllers), ('bad_disk', bad_disk), ('mount', mounts),
         ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory mappings. Anonymous mappings are real; a private file mapping is a copy made at the call; a shared
- * file mapping that may be written is refused (ENODEV), since no page cache stands behind files.
+ * Memory mappings. Anonymous mappings are real; a private mapping of a file is a copy made at the call. A
+ * shared one is one, too, which is kept the same as the file: what is written through it is there for
+ * whoever reads the file, and on the disk after msync(MS_SYNC), fsync or sync; what is written into the
+ * file is in it. A part of a file that is mapped already is the same memory for who maps it again; EBUSY if
+ * only some of it is.
  */
 #ifndef _SYS_MMAN_H
 #define _SYS_MMAN_H

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -103,6 +104,70 @@ static void names(void)
     say("unlink", all && entries("/data/dir") == 153 && unlink("/data/dir/nothing") < 0 && errno == ENOENT);
 }
 
+static void mapping(void)
+{
+    int fd = open("/data/mapped", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char text[4] = "";
+    char *memory, *copy;
+
+    say("a file to map", ftruncate(fd, 3 << 20) == 0 && pwrite(fd, "here", 4, 1 << 20) == 4);
+    copy = mmap(NULL, 3 << 20, PROT_READ, MAP_PRIVATE, fd, 0);
+    memory = mmap(NULL, 3 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    say("mmap", copy != MAP_FAILED && memory != MAP_FAILED && !memcmp(copy + (1 << 20), "here", 4) &&
+                    !memcmp(memory + (1 << 20), "here", 4) && !memory[2 << 20]);
+    for (int i = 0; i < 3; i++)
+        memcpy(memory + ((size_t)i << 20) + 4094, "page", 4);
+    say("a private one is a copy", !copy[4094]);
+    say("what was mapped is in the file", pread(fd, text, 4, 4094) == 4 && !memcmp(text, "page", 4));
+    memcpy(memory + 100, "sync", 4);
+    say("msync", msync(memory, 4096, MS_SYNC) == 0);
+    memcpy(memory + 200, "exit", 4); /* nobody asks for it: it comes with the program's end */
+    munmap(copy, 3 << 20);
+    close(fd);
+}
+
+/* Holes, and what is far behind 4 GiB. */
+static void sparse(void)
+{
+    off_t far = 5ll << 30;
+    char text[8];
+    struct stat st;
+    struct statvfs before, after;
+    int fd = open("/data/sparse", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    statvfs("/data", &before);
+    say("far away", pwrite(fd, "far", 3, far) == 3 && fstat(fd, &st) == 0 && st.st_size == far + 3);
+    say("comes back", pread(fd, text, 8, far - 1) == 4 && !text[0] && !memcmp(text + 1, "far", 3));
+    say("a hole", pread(fd, text, 8, 1ll << 32) == 8 && !text[0] && !text[7]);
+    say("takes no room",
+        fsync(fd) == 0 && statvfs("/data", &after) == 0 && before.f_bfree - after.f_bfree < 20);
+    say("into the hole", pwrite(fd, "near", 4, (1ll << 32) + 1) == 4 && pread(fd, text, 8, 1ll << 32) == 8 &&
+                             !text[0] && !memcmp(text + 1, "near", 4) && !text[5]);
+    say("shrinks", ftruncate(fd, 10) == 0 && lseek(fd, 0, SEEK_END) == 10);
+    say("all its blocks are back", unlink("/data/sparse") == 0 && close(fd) == 0 &&
+                                       statvfs("/data", &after) == 0 && after.f_bfree == before.f_bfree);
+    say("a size that no file has", truncate("/data/hello", 1ll << 60) < 0 && errno == EFBIG);
+}
+
+/* The disk is full: ENOSPC, and all goes on when there is room. */
+static void full(void)
+{
+    int fd = open("/data/full", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char *data = calloc(1, 1 << 20);
+    struct statvfs vfs;
+    ssize_t n = 1;
+
+    while (n > 0)
+        n = write(fd, data, 1 << 20);
+    say("a full disk", n < 0 && errno == ENOSPC && statvfs("/data", &vfs) == 0 && vfs.f_bavail == 0);
+    say("what fits is there", fsync(fd) == 0 && lseek(fd, 0, SEEK_END) > 1 << 20);
+    say("no directory", mkdir("/data/none", 0700) < 0 && errno == ENOSPC && access("/data/none", F_OK) < 0);
+    say("room again", ftruncate(fd, 0) == 0 && write(fd, data, 1 << 20) == 1 << 20);
+    say("and none left over", close(fd) == 0 && unlink("/data/full") == 0 && mkdir("/data/none", 0700) == 0 &&
+                                  rmdir("/data/none") == 0);
+    free(data);
+}
+
 static void space(void)
 {
     struct statvfs before, after;
@@ -178,9 +243,12 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 1 && !strcmp(argv[1], "read")) {
         say("what was there", has("/data/hello", "from outside\n") && has("/data/deep/er/file", "deep\n"));
-        say("read-only", open("/data/new", O_RDWR | O_CREAT, 0600) < 0 && errno == EROFS &&
-                             unlink("/data/hello") < 0 && errno == EROFS && mkdir("/data/d", 0700) < 0 &&
-                             errno == EROFS);
+        say("read-only", open("/data/hello", O_WRONLY) < 0 && errno == EROFS &&
+                             truncate("/data/hello", 1) < 0 && errno == EROFS &&
+                             rename("/data/hello", "/data/b2") < 0 && errno == EROFS);
+        say("nothing new", open("/data/new", O_RDWR | O_CREAT, 0600) < 0 && errno == EROFS &&
+                               unlink("/data/hello") < 0 && errno == EROFS && mkdir("/data/d", 0700) < 0 &&
+                               errno == EROFS);
         printf("done\n");
         return 0;
     }
@@ -197,6 +265,9 @@ int main(int argc, char **argv)
     say("what was there", has("/data/hello", "from outside\n") && has("/data/deep/er/file", "deep\n"));
     big_file();
     names();
+    mapping();
+    sparse();
+    full();
     space();
     printf("done\n");
     if (wait)

@@ -171,6 +171,45 @@ static void devices(void)
     close(fd);
 }
 
+/* Memory and file are the same, whoever changes which. */
+static void shared_mappings(void)
+{
+    int fd = open("/shared", O_RDWR | O_CREAT, 0600);
+    char text[8] = "";
+    char *all, *again, *part;
+
+    check(ftruncate(fd, 3 * 4096 + 100) == 0, "a file to share");
+    all = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    check(all != MAP_FAILED && !all[0] && !all[3 * 4096 + 99], "shared mapping");
+    memcpy(all + 4090, "across pages", 12);
+    check(pread(fd, text, 7, 4094) == 7 && !memcmp(text, "ss page", 7), "the file has what the memory has");
+    check(pwrite(fd, "FILE", 4, 8190) == 4 && !memcmp(all + 8190, "FILE", 4),
+          "the memory has what the file has");
+    all[8192] = '!';
+    check(pread(fd, text, 4, 8190) == 4 && !memcmp(text, "FI!E", 4), "and again");
+    part = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 4096);
+    again = mmap(NULL, 4 * 4096, PROT_READ, MAP_SHARED, fd, 0);
+    all[4100] = 'x';
+    check(part[4] == 'x' && again[4100] == 'x', "mapped again it is the same");
+    check(munmap(part, 4096) == 0 && munmap(again, 4 * 4096) == 0 && all[4100] == 'x',
+          "until all have unmapped it");
+    check(mmap(NULL, 2 * 4096, PROT_READ, MAP_SHARED, fd, 3 * 4096) == MAP_FAILED && errno == EBUSY,
+          "more than one that is there");
+    all[1] = 'a';
+    check(msync(all, 4096, MS_SYNC) == 0, "msync");
+    check(ftruncate(fd, 4100) == 0 && !all[4101] && ftruncate(fd, 3 * 4096) == 0 && !all[8190],
+          "what is cut off is zero");
+    all[3] = 'b';
+    check(munmap(all + 4096, 4096) == 0, "unmapping the middle");
+    all[2] = 'c';
+    all[2 * 4096 + 5] = 'd';
+    check(munmap(all, 4096) == 0 && munmap(all + 2 * 4096, 2 * 4096) == 0, "unmapping the rest");
+    check(pread(fd, text, 4, 0) == 4 && !memcmp(text, "\0acb", 4) && pread(fd, text, 1, 2 * 4096 + 5) == 1 &&
+              *text == 'd',
+          "the file has all of it");
+    close(fd);
+}
+
 static void mappings(void)
 {
     int fd = open("/greeting.txt", O_RDWR);
@@ -180,8 +219,11 @@ static void mappings(void)
     text[0] = 'J';
     check(pread(fd, buf, 1, 0) == 1 && buf[0] == 'h', "it is a copy");
     check(munmap(text, 5000) == 0, "munmap");
-    check(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == ENODEV,
-          "writable shared mapping is refused");
+    shared_mappings();
+    check(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, open("/greeting.txt", O_RDONLY), 0) ==
+                  MAP_FAILED &&
+              errno == EACCES,
+          "writable shared mapping of what may only be read");
     check(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL,
           "mapping of nothing");
     close(fd);
