@@ -11,12 +11,18 @@
 #include "libos/core/queue.h"
 #include "pvboot/hypercall.h"
 
-#define SLICE_NS 10000000u
+#define SLICE_NS            10000000u
+#define BACKGROUND_SLICE_NS 1000000u
+
+static uint64_t slice_of(const struct cor_thread *thread)
+{
+    return thread->background ? BACKGROUND_SLICE_NS : SLICE_NS;
+}
 
 static void slice_ended(struct cor_timer *timer)
 {
     struct cor_cpu *cpu = cor_this_cpu();
-    uint64_t now = cor_monotonic_ns(), end = cpu->slice_start + SLICE_NS;
+    uint64_t now = cor_monotonic_ns(), end = cpu->slice_start + slice_of(cpu->current);
 
     if (cpu->runnable == 0) {
         return;
@@ -35,7 +41,7 @@ void cor_make_runnable(struct cor_thread *thread)
     thread->state = COR_RUNNABLE;
     cor_queue_push(&cpu->run, thread);
     cpu->runnable++;
-    if (cpu->current == cpu->idle) {
+    if (cpu->current == cpu->idle || cpu->current->background) {
         cpu->resched = true;
     } else if (!cpu->slice.set) {
         cpu->slice.fire = slice_ended;
@@ -79,9 +85,9 @@ void cor_schedule(void)
             cpu->fs_owner = next;
             hypercall_set_segment_base(SEGBASE_FS, (unsigned long)next);
         }
-        if (cpu->runnable && !cpu->slice.set) {
+        if (cpu->runnable && (!cpu->slice.set || next->background)) {
             cpu->slice.fire = slice_ended;
-            cor_timer_set(&cpu->slice, now + SLICE_NS);
+            cor_timer_set(&cpu->slice, now + slice_of(next));
         }
     }
     cor_switch_stack(&prev->rsp, next->rsp);

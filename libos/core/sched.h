@@ -27,7 +27,7 @@ struct cor_thread {
     struct cor_cpu *cpu;            /* the vCPU on which it runs */
     struct cor_thread *next, *prev; /* in the run queue or a wait queue */
     enum cor_thread_state state;
-    bool detached, interrupted, uninterruptible;
+    bool detached, interrupted, uninterruptible, background;
     volatile uint32_t ended;            /* word for joiners: 0 lives, 1 ended */
     bool joined;                        /* somebody joins */
     const volatile uint32_t *wait_word; /* what it waits for; guarded by that word's bucket */

@@ -113,6 +113,7 @@ int cor_thread_create(struct cor_thread **started, const struct cor_thread_attr 
     thread->reent = (struct _reent *)(thread + 1);
     _REENT_INIT_PTR(thread->reent);
     thread->detached = attr && attr->detached;
+    thread->background = attr && attr->background;
     set_name(thread, attr && attr->name ? attr->name : "thread");
     *started = thread;
 

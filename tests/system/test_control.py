@@ -37,6 +37,7 @@ BOOTS = {
     'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
     'linux': dict(scenarios=['linux'], ram=768, memory='192M', timeout=280,
                   images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),
+    'large': dict(scenarios=['large'], ram=768, memory='64M', qemu=COUNTED),
     'cost': dict(scenarios=['cost'], ram=2048, memory='128M', timeout=300,
                  qemu=COUNTED),
     'net': dict(scenarios=['net', 'net_hotplug', 'net_refused', 'net_evil'], ram=256, memory='64M', timeout=280,

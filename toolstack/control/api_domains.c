@@ -8,6 +8,7 @@
 #include <xen/sched.h>
 #include "toolstack/control/api.h"
 #include "toolstack/control/config_json.h"
+#include "toolstack/control/reaper.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -175,14 +176,52 @@ static void reply_done(struct http_request *request, int result, unsigned status
     }
 }
 
+/* Who is told that a domain is destroyed when its memory is back. */
+struct destroyer {
+    struct reaper_waiter waiter; /* first */
+    struct http_request *request;
+};
+
+static void destroyed(struct reaper_waiter *waiter)
+{
+    struct destroyer *destroyer = (struct destroyer *)waiter;
+    struct http_request *request = destroyer->request;
+
+    free(destroyer);
+    http_reply(request, 204, NULL, NULL, 0);
+}
+
+static void destroyer_gone(struct http_request *request)
+{
+    struct destroyer *destroyer = request->user;
+
+    reaper_unwatch(&destroyer->waiter);
+    free(destroyer);
+}
+
 void api_destroy_domain(struct api_call *call)
 {
     struct domain *domain = api_domain(call);
     struct domain_error error = {0};
+    struct destroyer *destroyer;
+    struct domain_info info;
+    int failed;
 
-    if (domain) {
-        reply_done(call->request, domain_destroy(domain, &error), 204, &error);
+    if (!domain) {
+        return;
     }
+    domain_describe(domain, &info);
+    failed = domain_destroy(domain, &error);
+    destroyer = failed ? NULL : calloc(1, sizeof(*destroyer));
+    if (destroyer && reaper_watch(&destroyer->waiter, info.domid)) {
+        destroyer->waiter.over = destroyed;
+        destroyer->request = call->request;
+        call->request->user = destroyer;
+        call->request->gone = destroyer_gone;
+        return;
+    }
+    free(destroyer); /* without one, it hears a little early */
+    reply_done(call->request, failed, 204, &error);
 }
 
 void api_pause_domain(struct api_call *call)

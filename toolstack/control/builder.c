@@ -9,6 +9,7 @@
 #include "coracle/mem.h"
 #include "pvboot/build.h"
 #include "toolstack/control/error.h"
+#include "toolstack/control/reaper.h"
 #include "toolstack/control/xc.h"
 
 #define EXTENT_ORDER 9u   /* 2 MiB: what the hypervisor's allocator has in plenty, without long calls */
@@ -280,6 +281,10 @@ static int check_memory(struct build *b)
     struct xen_sysctl_physinfo host;
     int error = xc_physinfo(&host);
 
+    if (!error && host.free_pages < b->layout.nr_pages) {
+        reaper_wait();
+        error = xc_physinfo(&host);
+    }
     if (error) {
         return domain_fail(b->error, error, "the hypervisor does not say how much memory is free");
     }

@@ -5,6 +5,7 @@
  *   domain.c      the interface: requests of users
  *   registry.c    which domains there are, by name and by number; observers
  *   run.c         one run of a domain: built, connected, started; taken apart
+ *   reaper.c      its memory given back, if that takes long
  *   nodes.c       its nodes in the store
  *   lifecycle.c   VIRQ_DOM_EXC: runs that ended by themselves, and what their policies want
  *   crash.c       what is noted of a domain that crashed
@@ -61,8 +62,11 @@ void registry_changed(const char *name, struct domain *domain, const struct doma
 int run_start(struct domain *domain, struct domain_error *error);
 /* As domain_pin (domain.h), without noting it in the configuration. */
 int domain_apply_pin(struct domain *domain, unsigned vcpu, const char *cpus, struct domain_error *error);
-/* Takes the run apart, in whatever state it is: ports, rings, nodes, memory. Nothing if there is none. */
-void run_stop(struct domain *domain);
+/*
+ * Takes the run apart, in whatever state it is: ports, rings, nodes, memory. Nothing if there is none.
+ * wait: all memory is back; else that of a large domain comes later (reaper.h).
+ */
+void run_stop(struct domain *domain, bool wait);
 
 /* ------------------------------------------------------------------ nodes.c */
 

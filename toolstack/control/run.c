@@ -8,6 +8,7 @@
 #include "toolstack/control/backend.h"
 #include "toolstack/control/domain_internal.h"
 #include "toolstack/control/names.h"
+#include "toolstack/control/reaper.h"
 #include "toolstack/control/xc.h"
 
 #define RING_PAGES 2u /* store, console */
@@ -163,7 +164,7 @@ int run_start(struct domain *domain, struct domain_error *error)
         if (error && !error->error) {
             domain_fail(error, failed, "the domain cannot be started");
         }
-        run_stop(domain);
+        run_stop(domain, true);
         return failed;
     }
     domain->state = domain->config.paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
@@ -173,7 +174,7 @@ int run_start(struct domain *domain, struct domain_error *error)
 
 /* ------------------------------------------------------------------ end */
 
-void run_stop(struct domain *domain)
+void run_stop(struct domain *domain, bool wait)
 {
     if (!domain->built.domid) {
         return;
@@ -188,6 +189,6 @@ void run_stop(struct domain *domain)
         domain->rings = NULL;
     }
     registry_remove_id(domain);
-    (void)xc_destroy(domain->built.domid); /* it fails only for a domain that is gone */
+    reaper_destroy(domain->built.domid, wait ? 0 : domain->config.max_memory_kib);
     memset(&domain->built, 0, sizeof(domain->built));
 }

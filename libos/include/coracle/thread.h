@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads: preemptive, one class, round robin in time slices of 10 ms. A slice is only timed while more than
- * one thread can run, so a single thread is never interrupted by the scheduler.
+ * one thread can run, so a single thread is never interrupted by the scheduler. A thread in the background
+ * gives way at once to any that becomes runnable, and has slices of 1 ms.
  *
  * Each thread has a stack with an unmapped page beneath, thread-local storage (_Thread_local, variant II,
  * fs), a newlib struct _reent (errno, stdio pointers) and its own FPU state.
@@ -24,6 +25,7 @@ struct cor_thread_attr {
     const char *name;  /* for messages; NULL: "thread" */
     size_t stack_size; /* bytes; 0: COR_STACK_DEFAULT; raised to COR_STACK_MIN, rounded up to pages */
     bool detached;     /* nobody will join: freed when it ends */
+    bool background;   /* long work that others should not have to wait for */
 };
 
 /*

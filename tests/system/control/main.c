@@ -7,6 +7,7 @@
 #include "coracle/clock.h"
 #include "tests/bench/split/split.h"
 #include "toolstack/control/archive.h"
+#include "toolstack/control/reaper.h"
 #include "toolstack/control/xc.h"
 
 /* Those that measure run only when they are named. */
@@ -28,6 +29,7 @@ static const struct {
     {"storms", scenario_storms, false},
     {"readers", scenario_readers, false},
     {"rounds", scenario_rounds, false},
+    {"large", scenario_large, false},
     {"crowd", scenario_crowd, false},
     {"ends", scenario_ends, false},
     {"deaf", scenario_deaf, false},
@@ -205,6 +207,7 @@ uint64_t free_pages(void)
 {
     struct xen_sysctl_physinfo host;
 
+    reaper_wait();
     return xc_physinfo(&host) ? 0 : host.free_pages;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "coracle/clock.h"
 #include "coracle/mem.h"
+#include "toolstack/control/reaper.h"
 #include "toolstack/control/xenstore.h"
 
 #define ROUNDS 1000u
@@ -216,4 +217,68 @@ void scenario_cost(void)
     destroy(crowd_name(CROWD));
     printf("bench destroy_%u %" PRIu64 "\n", CROWD, cor_monotonic_ns() - begun);
     destroy_crowd();
+}
+
+/* ------------------------------------------------------------------ a large one's end */
+
+#define LARGE_KIB (512u << 10)
+#define SOON_NS   2000000u
+
+struct large_end {
+    struct reaper_waiter waiter; /* first */
+    uint64_t at;
+};
+
+static void large_over(struct reaper_waiter *waiter)
+{
+    ((struct large_end *)waiter)->at = cor_monotonic_ns();
+}
+
+static bool large_is_over(void *argument)
+{
+    return ((struct large_end *)argument)->at;
+}
+
+/*
+ * While the memory of a large domain goes back, others are served; a new one that needs that memory gets
+ * it. The clock counts instructions.
+ */
+void scenario_large(void)
+{
+    struct domain_config large = simple("large", "answer", LARGE_KIB, NULL);
+    struct domain_config other = simple("other", "answer", 4096, NULL);
+    struct large_end end = {.waiter.over = large_over};
+    uint64_t before = free_pages(), begun, returned, answered;
+    struct domain *domain = create(&large);
+    uint16_t number;
+
+    if (!domain || !create(&other) || !CHECK(wait_output("large", "main ", PATIENCE)) ||
+        !CHECK(wait_output("other", "main ", PATIENCE))) {
+        return;
+    }
+    number = domain_number(domain);
+    begun = cor_monotonic_ns();
+    destroy("large");
+    returned = cor_monotonic_ns();
+    CHECK(!domain_find("large"));
+    if (!CHECK(reaper_watch(&end.waiter, number))) {
+        return;
+    }
+    type("other", "hello\n");
+    CHECK(wait_output("other", "heard hello", PATIENCE));
+    answered = cor_monotonic_ns();
+    CHECK(!end.at);
+    CHECK(wait_for(large_is_over, &end, PATIENCE));
+    printf("bench destroy_512_mib %" PRIu64 "\nbench answer_meanwhile %" PRIu64 "\n", end.at - begun,
+           answered - returned);
+    CHECK(returned - begun < SOON_NS && answered - returned < SOON_NS);
+    CHECK(end.at - begun > 10 * SOON_NS); /* or there was nothing to be in the way */
+    for (unsigned i = 0; i < 2; i++) {
+        if (!create(&large)) {
+            return;
+        }
+        destroy("large");
+    }
+    destroy("other");
+    CHECK(free_pages() == before);
 }

@@ -20,6 +20,7 @@ void scenario_autostart(void);
 /* many.c */
 void scenario_rounds(void);
 void scenario_crowd(void);
+void scenario_large(void);
 void scenario_full(void);
 void scenario_cost(void);
 
