@@ -61,6 +61,30 @@ MACHINES = {
     'e1000e': dict(card='e1000e', card_driver='e1000', qemu=['-M', 'q35'], cpus=2),
     'ahci': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35']),
     'ahci-pc': dict(disk='ide-hd,bus=sata.2', disk_driver='ahci', qemu=['-device', 'ich9-ahci,id=sata'], cpus=2),
+    'e1000e-lines': dict(card='e1000e', card_driver='e1000', disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35'],
+                         lines=True),
+    'nvme-lines': dict(disk='nvme,serial=1', disk_driver='nvme', card='virtio-net-pci', card_driver='virtio-net', lines=True),
+    'xen-nvme': dict(disk='nvme,serial=1', disk_driver='nvme', card='e1000e', card_driver='e1000', on='xen'),
+    # Behind bridges: their lines change hands, and the buses are numbered by firmware.
+    'behind-bridge': dict(disk='virtio-blk-pci,vectors=0,bus=bridge,addr=3', disk_driver='virtio-blk',
+                          card='rtl8139,bus=bridge,addr=6', card_driver='rtl8139',
+                          qemu=['-device', 'pci-bridge,id=bridge,chassis_nr=1,addr=7'], says=['on bus 1: class 020000']),
+    'behind-port': dict(disk='nvme,serial=1,bus=one', disk_driver='nvme', card='e1000e,bus=two', card_driver='e1000',
+                        qemu=['-M', 'q35', '-device', 'pcie-root-port,id=one,slot=1,chassis=1', '-device',
+                              'pcie-root-port,id=two,slot=2,chassis=2'],
+                        says=['on bus 1: class 010802', 'on bus 2: class 020000'], cpus=2),
+    'behind-switch': dict(disk='virtio-blk-pci-non-transitional,bus=down', disk_driver='virtio-blk',
+                          card='virtio-net-pci-non-transitional,bus=other', card_driver='virtio-net', lines=True,
+                          qemu=['-M', 'q35', '-device', 'pcie-root-port,id=one', '-device', 'x3130-upstream,id=up,bus=one',
+                                '-device', 'xio3130-downstream,id=down,bus=up,chassis=3', '-device',
+                                'xio3130-downstream,id=other,bus=up,chassis=4,addr=1'],
+                          says=['on bus 3: class 010000', 'on bus 4: class 020000']),
+    # A device that nobody drives and that has so much memory that firmware puts what has 64 bits above 4 GiB.
+    'wide': dict(disk='nvme,serial=1', disk_driver='nvme', card='virtio-net-pci-non-transitional', card_driver='virtio-net',
+                 qemu=['-M', 'q35', '-object', 'memory-backend-ram,id=much,size=4G,reserve=off', '-device',
+                       'ivshmem-plain,memdev=much'],
+                 says=['above 4 GiB: class 010802', 'above 4 GiB: class 020000', 'above 4 GiB: class 050000',
+                       r'device \S+ \(1af4:1110, class 050000\): no driver; it is left alone']),
     'virtio-bad': dict(disk='virtio-blk-pci,request-merging=off', disk_driver='virtio-blk', args='bad'),
     'virtio-slow': dict(disk='virtio-blk-pci', disk_driver='virtio-blk', args='slow', drive=SLOW),
     'ahci-bad': dict(disk='ide-hd,bus=ide.0', disk_driver='ahci', qemu=['-M', 'q35'], args='bad'),
@@ -108,13 +132,19 @@ def machine(name, keys):
         if 'card' in keys:
             qemu += NIC + ['-device', keys['card'] + ',netdev=net']
         on = keys.get('on', 'coracle')
-        output = boot(context, on, product(context, 'tests/system/devices.elf'), '-- ' + keys.get('args', ''),
+        output = boot(context, on, product(context, 'tests/system/devices.elf'),
+                      '-- ' + ('lines' if 'lines' in keys else keys.get('args', '')),
                       cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'), memory='128M', qemu=qemu, timeout=100,
                       ram=512 if on == 'xen' else 256, until=DOMAIN_END[on]['poweroff'])
         judge(output)
         for kind in ('disk', 'card'):
             if kind in keys and not re.search(r'^# %s \w+ \(%s\)' % (kind, keys[kind + '_driver']), output.text, re.MULTILINE):
                 raise Failure('no %s was found' % kind, output.text)
+        for part in keys.get('says', ()):
+            if not re.search(part, output.text):
+                raise Failure('it does not say "%s"' % part, output.text)
+        if not re.search(r'class 030000\): no driver; it is left alone$', output.text, re.MULTILINE):
+            raise Failure('the screen is not left alone', output.text)
         if 'shared' in keys and len(set(re.findall(r'^# line (\d+)$', output.text, re.MULTILINE))) != 1:
             raise Failure('the devices do not share a line', output.text)
         if 'disk' in keys:

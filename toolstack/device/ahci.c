@@ -475,7 +475,7 @@ int ahci_start(const struct pci_device *pci)
         return error;
     }
     h->bits = hba_get(h, CAP) & CAP_64 ? 64 : 32;
-    for (unsigned i = 0, ports = hba_get(h, PI); i < 32; i++) {
+    for (unsigned i = 0, ports = hba_get(h, PI); i < 32 && pci_present(pci); i++) {
         bool there = (ports >> i & 1) && PORTS_BASE + (i + 1) * PORT_STEP <= h->length;
         int rc = there ? port_open(h, i) : -ENOTSUP;
 

@@ -85,9 +85,10 @@ static uint8_t status_settled(const struct ide_channel *c)
 static bool wait_idle(const struct ide_channel *c, uint64_t wait)
 {
     uint64_t begin = cor_monotonic_ns();
+    uint8_t status;
 
-    while (status_settled(c) & ATA_STATUS_BUSY) {
-        if (cor_monotonic_ns() - begin > wait) {
+    while ((status = status_settled(c)) & ATA_STATUS_BUSY) {
+        if (status == NO_BUS || cor_monotonic_ns() - begin > wait) {
             return false;
         }
         cor_thread_sleep_until(cor_monotonic_ns() + 100000);
@@ -354,6 +355,7 @@ int ide_start(const struct pci_device *pci)
         device_enter(&ide->device, pci, gone);
         return 0;
     }
+    pci_quiesce(pci);
     free(ide);
     return first != -ENOTSUP ? first : second;
 }

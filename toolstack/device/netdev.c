@@ -91,7 +91,7 @@ void netdev_gone(struct netdev *dev)
     dev->is_gone = true;
     if (!dev->has_failed) {
         netdev_fail(dev, -ENODEV); /* the client may close it, and dev is no more */
-    } else if (dev->client->failed) {
+    } else if (dev->error != -ENODEV && dev->client->failed) {
         dev->client->failed(dev->argument, -ENODEV);
     }
 }
@@ -214,6 +214,7 @@ void netdev_fail(struct netdev *dev, int error)
 {
     if (dev->is_open && !dev->has_failed) {
         dev->has_failed = true;
+        dev->error = error;
         stop(dev);
         printf("%s (%s): failed: error %d\n", dev->name, dev->driver, error);
         netdev_link(dev, false);

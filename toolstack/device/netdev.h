@@ -116,6 +116,7 @@ struct netdev {
     unsigned offloads;
     bool link_up;
     bool is_open, has_failed;
+    int error;    /* with has_failed: what the client was told */
     bool is_gone; /* not in the list any more: removed when its client closes it */
     bool promiscuous;
     struct netdev_counters counters;

@@ -162,7 +162,7 @@ static int administer(struct nvme *n, const struct nvme_command *c)
     nvme_queue_submit(&n->admin, c);
     ring(n, &n->admin);
     while (!nvme_queue_take(&n->admin, &done)) {
-        if (cor_monotonic_ns() - begin > n->timeout) {
+        if (cor_monotonic_ns() - begin > n->timeout || !pci_present(&n->device.pci)) {
             return -EIO;
         }
         cor_thread_sleep_until(cor_monotonic_ns() + 100000);

@@ -23,6 +23,8 @@ struct pirq_line {
     struct pirq_line *next;
 };
 
+bool pirq_lines_only;
+
 static struct pirq_line *lines;
 
 static void handle_message(struct loop_task *task)
@@ -197,7 +199,7 @@ unsigned pirq_msix_entries(const struct pci_device *device)
 {
     unsigned cap = pci_capability(device, PCI_CAP_MSIX, 0);
 
-    return cap ? (pci_read16(device, cap + CONTROL) & MSIX_SIZE) + 1 : 0;
+    return cap && !pirq_lines_only ? (pci_read16(device, cap + CONTROL) & MSIX_SIZE) + 1 : 0;
 }
 
 void pirq_msix_off(const struct pci_device *device)
@@ -256,7 +258,7 @@ int pirq_open_any(struct pirq *pirq, const struct pci_device *device)
     unsigned cap = pci_capability(device, PCI_CAP_MSI, 0);
 
     pirq->device = *device;
-    if (cap && open_msi(pirq, cap) == 0) {
+    if (cap && !pirq_lines_only && open_msi(pirq, cap) == 0) {
         return 0;
     }
     if (device->line == 0 || device->line == NO_LINE) {

@@ -12,6 +12,9 @@
 
 enum pirq_kind { PIRQ_NONE, PIRQ_LINE, PIRQ_MSI, PIRQ_MSIX };
 
+/* No messages, only lines: for machines on which messages do not work, and tests. */
+extern bool pirq_lines_only;
+
 struct pirq {
     void (*handle)(struct pirq *pirq); /* set by the caller */
     struct pci_device device;          /* pirq_open() copies it */

@@ -13,3 +13,6 @@ UNIT_FLAGS_uplink = $(DEVICE_UNIT_FLAGS) -Wno-unused-function -Wno-unused-variab
 UNIT_TESTS += scsi
 UNIT_SRC_scsi := toolstack/device/scsi.c
 UNIT_FLAGS_scsi = $(DEVICE_UNIT_FLAGS)
+UNIT_TESTS += device_gone
+UNIT_SRC_device_gone := $(filter-out $(addprefix toolstack/device/,pci.c pirq.c port.c dma.c serial.c),$(wildcard toolstack/device/*.c))
+UNIT_FLAGS_device_gone = $(DEVICE_UNIT_FLAGS) -Wno-unused-function

@@ -211,9 +211,11 @@ int virtio_open(struct virtio *v, const struct pci_device *pci, uint64_t wanted)
     *v = (struct virtio){.pci = *pci, .type = virtio_type(pci), .changed = changed};
     pci_enable(pci, true);
     if (!find_transport(v)) {
+        pci_quiesce(pci);
         return -ENOTSUP;
     }
     if (!reset(v)) {
+        pci_quiesce(pci);
         unmap_all(v);
         return -EIO;
     }
@@ -222,6 +224,7 @@ int virtio_open(struct virtio *v, const struct pci_device *pci, uint64_t wanted)
     if ((v->modern && !(v->features & VIRTIO_F_VERSION_1)) ||
         !accept(v, STATUS_ACKNOWLEDGE | STATUS_DRIVER)) {
         status_write(v, STATUS_FAILED);
+        pci_quiesce(pci);
         unmap_all(v);
         return -EIO;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "toolstack/device/device.h"
 #include "toolstack/device/pci.h"
+#include "toolstack/device/pirq.h"
 #include "toolstack/device/virtio.h"
 
 static unsigned passed, failed;
@@ -42,21 +43,37 @@ bool wait_for_disk(const char *name)
 
 static bool has_scsi;
 
-/* The line of a network card or a virtio device. */
-static void tell_line(const struct pci_device *d, void *unused)
+/* The line of a network card or a virtio device; what lies above 4 GiB; which bus. */
+static void tell_device(const struct pci_device *d, void *unused)
 {
     (void)unused;
     has_scsi |= virtio_type(d) == VIRTIO_SCSI;
     if (d->class >> 16 == 2 || d->vendor == 0x1af4) {
         printf("# line %u\n", d->line);
     }
+    if (d->bus) {
+        printf("# on bus %u: class %06x\n", d->bus, (unsigned)d->class);
+    }
+    for (unsigned i = 0; d->class >> 16 != 6 && i < PCI_BARS; i++) {
+        struct pci_bar bar = pci_bar(d, i);
+
+        if (bar.address >> 32) {
+            printf("# above 4 GiB: class %06x\n", (unsigned)d->class);
+        }
+    }
 }
 
-/* argv[1]: what the disks are like, see test_disk(), or `uplink`. */
+/* argv[1]: what the disks are like, see test_disk(), `lines` for interrupts by these alone, or `uplink`. */
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
-    int found = device_init();
+    int found;
+
+    if (strcmp(how, "lines") == 0) {
+        pirq_lines_only = true;
+        how = "";
+    }
+    found = device_init();
 
     check(found >= 0, "device_init");
     if (strcmp(how, "uplink") == 0 && check(netdev_first() != NULL, "there is a card")) {
@@ -65,7 +82,7 @@ int main(int argc, char **argv)
         return failed != 0;
     }
     printf("# %d devices\n", found);
-    pci_scan(tell_line, NULL);
+    pci_scan(tell_device, NULL);
     if (has_scsi) {
         check(wait_for_disk(NULL), "a disk is found");
     }
