@@ -9,3 +9,6 @@ UNIT_SRC_net_ring := $(addprefix toolstack/backend/,net_ring.c net_ring_rx.c net
 UNIT_FLAGS_net_ring = -idirafter libos/include -isystem $(BUILD)/libos/abi
 UNIT_TESTS += cli_forward
 UNIT_SRC_cli_forward := $(addprefix toolstack/lib/,forward.c qemu_args.c cmdline.c report.c)
+UNIT_TESTS += vif
+UNIT_SRC_vif := $(addprefix toolstack/backend/,vif.c bridge.c bridge_filter.c)
+UNIT_FLAGS_vif = $(DEVICE_UNIT_FLAGS) -Wno-unused-function -Wno-unused-variable

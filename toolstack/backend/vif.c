@@ -136,8 +136,8 @@ static void earn(struct vif *vif)
     const struct vif_config *config = &vif->config;
     uint64_t earned;
 
-    us = us < config->rate_us ? us : config->rate_us;
-    earned = us * config->rate_bytes / config->rate_us; /* both are below 2^32 */
+    us = us < UINT32_MAX ? us : UINT32_MAX;
+    earned = us * config->rate_bytes / config->rate_us; /* all are below 2^32 */
     if (earned) {
         vif->credit += (int64_t)earned;
         vif->credit = vif->credit < (int64_t)config->rate_bytes ? vif->credit : (int64_t)config->rate_bytes;

@@ -76,6 +76,28 @@ static void begin_net(void)
     }
 }
 
+static bool is_caught(void *domain)
+{
+    struct netback_counters counters;
+
+    return !netback_counters(domain_number(domain), 0, &counters) && counters.spoofed >= 3;
+}
+
+/* A guest that takes an address which is not its own is heard by nobody. */
+static void spoof(void)
+{
+    struct domain_device vif;
+    struct domain_config config = with_vif(&vif, "client", "netask", "ip=10.9.0.2/24 -- 10.9.0.1",
+                                           "bridge=lan,ip=10.9.0.3/24,antispoof=1");
+    struct domain *client = create(&config);
+
+    if (client) {
+        CHECK(wait_for(is_caught, client, PATIENCE));
+        CHECK(!wait_output("client", "tcp good", 0));
+        destroy("client");
+    }
+}
+
 /* Two guests on a bridge, with one queue and with several, with and without a limit. */
 void scenario_net(void)
 {
@@ -98,6 +120,7 @@ void scenario_net(void)
     ask("-- 10.9.0.1", LAN2 ",antispoof=1");
     ask("netqueues=3 -- 10.9.0.1", LAN2);
     ask("-- 10.9.0.1", LAN2 ",rate=40Mb/s");
+    spoof();
     CHECK(netback_counters(domain_number(server), 0, &counters) == 0);
     CHECK(counters.tx_bytes > 3 * 512 * 1024 && counters.rx_bytes > 3 * 512 * 1024);
     CHECK(counters.spoofed == 0 && counters.tx_errors == 0);
