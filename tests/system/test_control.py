@@ -46,8 +46,10 @@ BOOTS = {
     'split': dict(scenarios=['bench_net', 'bench_syn', 'bench_idle', 'bench_blk'], ram=512, memory='128M', counted=True,
                   images={'load': 'tests/bench/load.elf', 'httpd': 'samples/httpd/httpd.elf'}),
     'attacks': dict(scenarios=ATTACKS, ram=512, memory='64M', timeout=280, counted=True),
+    'attacks/2cpus': dict(scenarios=[name for name in ATTACKS if name != 'attack_maps'], ram=512, memory='64M', cpus=2,
+                          timeout=280),
     # Code that overwrites itself takes emulators too long for counted instructions.
-    'attacks/2cpus': dict(scenarios=ATTACKS + ['attack_code'], ram=512, memory='64M', cpus=2, timeout=280),
+    'attacks/2cpus/maps': dict(scenarios=['attack_maps', 'attack_code'], ram=512, memory='64M', cpus=2, timeout=280),
     'fuzz': dict(scenarios=['fuzz'], options='calls=200000 seed=1', ram=256, memory='64M', timeout=280,
                  counted=True, images={'fuzzer': 'tests/fuzz/hypercalls.elf'}),
     'crowd': dict(scenarios=['crowd'], ram=2048, memory='128M', timeout=300),

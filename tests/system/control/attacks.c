@@ -166,12 +166,12 @@ static void introduce(void)
     }
 }
 
-static void let_begin(const char *name)
+static void let(const char *name, uint32_t what)
 {
     const struct domain *domain = domain_find(name);
 
     if (domain) {
-        *(volatile uint32_t *)(shared_page(domain) + ATTACK_GO_OFFSET) = 1;
+        *(volatile uint32_t *)(shared_page(domain) + ATTACK_GO_OFFSET) = what;
     }
 }
 
@@ -221,11 +221,14 @@ static bool begin(const struct attack *attack)
         return false;
     }
     for (unsigned i = 0; i < ATTACKERS; i++) {
-        let_begin(attacker_name(i));
+        let(attacker_name(i), ATTACK_GO_TAKE);
         if (!CHECK(wait_output(attacker_name(i), attack->says, PATIENCE))) {
             show_output(attacker_name(i));
             return false;
         }
+    }
+    for (unsigned i = 0; i < ATTACKERS; i++) {
+        let(attacker_name(i), ATTACK_GO_ATTACK);
     }
     return true;
 }

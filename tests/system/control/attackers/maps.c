@@ -18,12 +18,12 @@ static unsigned long slot_va(const struct attacker *a, unsigned slot)
     return SLOTS_VA + ((unsigned long)a->id * SLOTS + slot) * PAGE_SIZE;
 }
 
-/* What the scenario writes in the page that it sees, once that is there. */
-static uint32_t wait_for(unsigned offset)
+/* What the scenario writes in the page that it sees, once that is so much. */
+static uint32_t wait_for(unsigned offset, uint32_t least)
 {
     const volatile uint32_t *word = (volatile void *)(console_page() + offset);
 
-    while (*word == 0) {
+    while (*word < least) {
         hcall(sched_op, SCHEDOP_yield);
     }
     return *word;
@@ -100,7 +100,7 @@ void attack_maps(void)
     struct attacker all = {0};
     unsigned mapped = 0;
 
-    other = (domid_t)(wait_for(ATTACK_PARTNER_OFFSET) - 1);
+    other = (domid_t)(wait_for(ATTACK_PARTNER_OFFSET, 1) - 1);
     entries = grant_table();
     for (unsigned i = GRANT_FIRST; i < entries; i++) {
         grant_offer(i, other);
@@ -108,7 +108,7 @@ void attack_maps(void)
     for (unsigned i = 0; i < MAX_VCPUS * SLOTS; i++) {
         map_at(SLOTS_VA + i * PAGE_SIZE, 0);
     }
-    wait_for(ATTACK_GO_OFFSET);
+    wait_for(ATTACK_GO_OFFSET, ATTACK_GO_TAKE);
     /* The other one's table may not be as far yet. */
     for (all.id = 0; all.id < MAX_VCPUS; all.id++) {
         for (unsigned slot = 0; slot < SLOTS; slot++) {
@@ -119,5 +119,6 @@ void attack_maps(void)
         }
     }
     say(map_for_devices() ? "no handle is left\n" : "a mapping was refused\n");
+    wait_for(ATTACK_GO_OFFSET, ATTACK_GO_ATTACK);
     on_all_vcpus(use);
 }
