@@ -314,6 +314,28 @@ def survives(context, kind, whole_host):
         check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout)
 
 
+def foreign_journal(context):
+    """A journal that another system left, with checksums of its own, is replayed; on a read-only disk it is refused."""
+    with Images() as images:
+        image = make_ext(images, 'ext4')
+        block = debugfs(image, 'blocks /hello').split()[0]
+        size = int(re.search(r'Block size: +(\d+)', debugfs(image, 'stats -h')).group(1))
+        content = images.file('content', size, b'from outside\n')
+        # The file's only block is in the journal, and spoiled in its place.
+        commands = 'jo -c -v 3\njw -b %s %s\njc\nzap_block -p 7 %s\nquit\n' % (block, content, block)
+        subprocess.run(['debugfs', '-w', image], input=commands, text=True, capture_output=True, check=True,
+                       env=dict(os.environ, PATH=PATH))
+        check(debugfs(image, 'cat /hello')[0] == '\x07', 'the journal was replayed by the test itself')
+        for access, steps, status, says in ((':ro', 'read', 1, 'must be replayed, but the disk is read-only'),
+                                            ('', 'work', 0, 'its journal is replayed')):
+            finished = coracle(context, 'run', '--timeout', '60', '--disk', image + access, '--mount', '/data',
+                               program(context, 'files'), '--', steps, timeout=90)
+            check(finished.status == status and says in finished.text() and 'not ok' not in finished.out,
+                  'the journal is not dealt with', finished.text())
+        checked = fsck(image)
+        check(checked.returncode == 0, 'e2fsck finds errors', checked.stdout)
+
+
 def cost(context):
     """Operations on files do not go to the disk one by one."""
     most = {'read 4 KiB in order': 80, 'write 4 KiB': 80, 'fsync of 4 MiB': 80, 'overwrite 4 KiB': 160, 'read 4 KiB again': 0,
@@ -507,5 +529,5 @@ def collect(context):
         ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
         ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('ext2', lambda c: files(c, 'ext2')), ('ext4', lambda c: files(c, 'ext4')),
         ('unclean', unclean), ('survives-domain', lambda c: survives(c, 'raw', False)), ('survives-raw', lambda c: survives(c, 'raw', True)),
-        ('survives-qcow2', lambda c: survives(c, 'qcow2', True)), ('cost', cost), ('controllers', controllers), ('bad_disk', bad_disk), ('mount', mounts),
+        ('survives-qcow2', lambda c: survives(c, 'qcow2', True)), ('journal', foreign_journal), ('cost', cost), ('controllers', controllers), ('bad_disk', bad_disk), ('mount', mounts),
         ('hostile', hostile), ('bad_images', bad_images), ('no_disk', host_without_disk))]
