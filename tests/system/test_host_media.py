@@ -87,6 +87,8 @@ def packed(firmware):
                 refused = place.run('list', '--host', 'serial:' + machine.line, env={'CORACLE_TOKEN': 'f' * 64})
                 if refused.status != 1 or 'token' not in refused.err:
                     raise Failure('a wrong token is good', refused.text())
+                ok('host', 'stop', '--host', 'tcp:127.0.0.1:%d' % port, '--token-file', token)
+                place.wait_until(lambda: machine.process.poll() is not None, 'the machine is off')
                 if HYPERVISOR_FAULT.search(machine.console()):
                     raise Failure('the hypervisor itself is at fault')
         return listed

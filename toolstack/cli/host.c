@@ -29,15 +29,19 @@
 
 struct place_request {
     const char *name;
+    const char *host, *token_file; /* of stop: another host than a local one */
     bool force, json;
     unsigned timeout;
 };
 
-enum place_key { KEY_NAME = 256, KEY_FORCE, KEY_JSON, KEY_TIMEOUT };
+enum place_key { KEY_NAME = 256, KEY_FORCE, KEY_JSON, KEY_TIMEOUT, KEY_HOST, KEY_TOKEN_FILE };
 
 static const struct argp_option stop_options[] = {
     {"name", KEY_NAME, "NAME", 0, "the host (default: " DEFAULT_HOST ")", 1},
     {"force", KEY_FORCE, NULL, 0, "end the machine at once, whatever runs there", 1},
+    {"host", KEY_HOST, "ADDRESS", 0,
+     "another host, which is asked only: unix:/PATH, serial:/dev/DEVICE or tcp:ADDRESS[:PORT]", 1},
+    {"token-file", KEY_TOKEN_FILE, "FILE", 0, "that host's token (default: $CORACLE_TOKEN)", 1},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "how long domains may take to shut down (default: 10)", 1},
     {0},
 };
@@ -63,6 +67,12 @@ static error_t parse_place(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_FORCE:
         request->force = true;
+        return 0;
+    case KEY_HOST:
+        request->host = argument;
+        return 0;
+    case KEY_TOKEN_FILE:
+        request->token_file = argument;
         return 0;
     case KEY_JSON:
         request->json = true;
@@ -117,9 +127,9 @@ static bool wait_for_end(int pidfd, int timeout_ms)
 }
 
 /* Asks the control domain. 0, or -1 with a message. */
-static int ask_to_stop(const struct host_place *place, unsigned timeout)
+static int ask_to_stop(const char *address, const char *token_file, unsigned timeout)
 {
-    struct client *client = client_open(place->name, NULL);
+    struct client *client = client_open(address, token_file);
     cJSON *body = json_object();
     int result = -1;
 
@@ -130,9 +140,6 @@ static int ask_to_stop(const struct host_place *place, unsigned timeout)
         client_close(client);
     }
     cJSON_Delete(body);
-    if (result != 0)
-        report("the host '%s' cannot be asked to stop; 'coracle host stop --force' ends it nevertheless",
-               place->name);
     return result;
 }
 
@@ -167,7 +174,10 @@ static int stop(const struct place_request *request)
         report("the host '%s' is just starting or ending; try again", request->name);
     } else if (request->force) {
         status = force_stop(&place, pidfd);
-    } else if (ask_to_stop(&place, request->timeout) == 0) {
+    } else if (ask_to_stop(place.name, NULL, request->timeout) != 0) {
+        report("the host '%s' cannot be asked to stop; 'coracle host stop --force' ends it nevertheless",
+               place.name);
+    } else {
         if (wait_for_end(pidfd, (int)request->timeout * 1000 + END_MS))
             status = EXIT_DONE;
         else
@@ -184,11 +194,17 @@ int host_stop(int argc, char **argv)
     static const struct argp argp = {
         .options = stop_options,
         .parser = parse_place,
-        .doc = "Shuts down the domains of a local host, then the host itself; returns when it is gone."};
+        .doc = "Shuts down the domains of a host, then the host itself. Returns when a local one is gone."};
     struct place_request request = {.name = DEFAULT_HOST, .timeout = 10};
 
     argp_parse(&argp, argc, argv, 0, NULL, &request);
-    return stop(&request);
+    if (request.host == NULL)
+        return stop(&request);
+    if (request.force) {
+        report("--force is for local hosts; another one can only be asked");
+        return EXIT_USAGE;
+    }
+    return ask_to_stop(request.host, request.token_file, request.timeout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* ---- status and list ---- */
