@@ -456,7 +456,7 @@ int builder_build(const struct builder_plan *plan, struct built_domain *built, s
     windows_close(&b);
     free(b.runs);
     if (result) {
-        (void)xc_destroy(b.domid); /* why it was not built is what the caller wants to know */
+        reaper_destroy(b.domid, plan->max_memory_kib);
     }
     return result;
 }

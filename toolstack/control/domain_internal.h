@@ -63,10 +63,10 @@ int run_start(struct domain *domain, struct domain_error *error);
 /* As domain_pin (domain.h), without noting it in the configuration. */
 int domain_apply_pin(struct domain *domain, unsigned vcpu, const char *cpus, struct domain_error *error);
 /*
- * Takes the run apart, in whatever state it is: ports, rings, nodes, memory. Nothing if there is none.
- * wait: all memory is back; else that of a large domain comes later (reaper.h).
+ * Takes the run apart, in whatever state it is: ports, rings, nodes, memory. Nothing if there is none. The
+ * memory of a large domain comes back later (reaper.h).
  */
-void run_stop(struct domain *domain, bool wait);
+void run_stop(struct domain *domain);
 
 /* ------------------------------------------------------------------ nodes.c */
 

@@ -28,7 +28,7 @@ void domain_forget(struct domain *domain, const struct domain_end *end)
     char name[DOMAIN_NAME_MAX + 1];
 
     strcpy(name, domain->config.name);
-    run_stop(domain, false);
+    run_stop(domain);
     registry_remove_name(domain);
     domain->kernel->users--;
     if (domain->ramdisk) {
@@ -45,7 +45,7 @@ static void restart(struct domain *domain)
     struct domain_error error;
     struct domain_end end = domain->end;
 
-    run_stop(domain, true);
+    run_stop(domain);
     domain->config.paused = false; /* that was for the first start */
     domain->restarts++;
     if (run_start(domain, &error)) {

@@ -164,7 +164,7 @@ int run_start(struct domain *domain, struct domain_error *error)
         if (error && !error->error) {
             domain_fail(error, failed, "the domain cannot be started");
         }
-        run_stop(domain, true);
+        run_stop(domain);
         return failed;
     }
     domain->state = domain->config.paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
@@ -174,7 +174,7 @@ int run_start(struct domain *domain, struct domain_error *error)
 
 /* ------------------------------------------------------------------ end */
 
-void run_stop(struct domain *domain, bool wait)
+void run_stop(struct domain *domain)
 {
     if (!domain->built.domid) {
         return;
@@ -189,6 +189,6 @@ void run_stop(struct domain *domain, bool wait)
         domain->rings = NULL;
     }
     registry_remove_id(domain);
-    reaper_destroy(domain->built.domid, wait ? 0 : domain->config.max_memory_kib);
+    reaper_destroy(domain->built.domid, domain->config.max_memory_kib);
     memset(&domain->built, 0, sizeof(domain->built));
 }

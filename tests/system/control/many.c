@@ -273,10 +273,13 @@ void scenario_large(void)
            answered - returned);
     CHECK(returned - begun < SOON_NS && answered - returned < SOON_NS);
     CHECK(end.at - begun > 10 * SOON_NS); /* or there was nothing to be in the way */
+    large.on_reboot = ACTION_RESTART;
     for (unsigned i = 0; i < 2; i++) {
-        if (!create(&large)) {
+        if (!create(&large) || !CHECK(wait_output("large", "main ", PATIENCE))) {
             return;
         }
+        type("large", "reboot\n");
+        CHECK(wait_output("large", "restarted\r\nmain ", PATIENCE));
         destroy("large");
     }
     destroy("other");
