@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The control domain's life cycle of domains, by scenarios that run in its place (tests/system/control)."""
+import hashlib
 import io
 import json
 import os
 import re
 import tarfile
 
+from runner import linux
 from runner.core import Failure, Test
 from runner.machine import HYPERVISOR_FAULT, boot
 from runner.tool import product
@@ -36,7 +38,8 @@ BOOTS = {
     'full': dict(scenarios=['full'], ram=256, memory='64M', timeout=280),
     'grub': dict(scenarios=['grub'], ram=256, memory='64M', images={'grub': 'pvgrub/grub-x86_64-xen.bin'}),
     'linux': dict(scenarios=['linux'], ram=768, memory='192M', timeout=280,
-                  images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs'}),
+                  images={'linux': 'linux/vmlinux', 'initramfs': 'linux/domain-initramfs',
+                          'echo': 'samples/echo/echo.elf'}),
     'large': dict(scenarios=['large'], ram=768, memory='64M', qemu=COUNTED),
     'cost': dict(scenarios=['cost'], ram=2048, memory='128M', timeout=300,
                  qemu=COUNTED),
@@ -64,37 +67,43 @@ AUTOSTART = {
     '40.json': {'name': 'third', 'kernel': 'answer', 'memory_kib': 4096},
 }
 
-# The first process of Linux as an ordinary domain.
-INIT = b"""#!/busybox sh
-/busybox mkdir -p /proc /dev /sys
-/busybox mount -t proc proc /proc
-/busybox mount -t devtmpfs dev /dev
-/busybox mount -t sysfs sys /sys
-cpus=`/busybox grep -c ^processor /proc/cpuinfo`
-echo "init: runs on `/busybox uname -s` with $cpus processors in `/busybox cat /sys/hypervisor/type`"
-while read line; do
-    case "$line" in
-    poweroff) /busybox poweroff -f;;
-    *) echo "init: heard $line";;
-    esac
-done
-"""
+MEGABYTE = 1 << 20
 
 
-def initramfs(context):
-    """An archive with busybox and INIT, in the newc format of cpio."""
-    def member(name, mode, content=b''):
-        fields = [0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
-        entry = b'070701' + b''.join(b'%08x' % field for field in fields) + name.encode() + b'\0'
-        entry += b'\0' * (-len(entry) % 4)
-        return entry + content + b'\0' * (-len(content) % 4)
+class Linux:
+    """What the scenario `linux` needs beside it: disks, and what must be on them afterwards."""
 
-    folder = os.path.join(context.build, 'linux')
-    with open(product(context, 'linux/busybox'), 'rb') as file:
-        busybox = file.read()
-    with open(os.path.join(folder, 'domain-initramfs'), 'wb') as file:
-        file.write(member('init', 0o100755, INIT) + member('busybox', 0o100755, busybox))
-        file.write(member('TRAILER!!!', 0))
+    def __init__(self, context):
+        self.folder = os.path.join(context.build, 'linux')
+        init = linux.read(os.path.join(os.path.dirname(__file__), 'linux/guest.sh'))
+        linux.initramfs(context, 'domain-initramfs', init, ['xen-blkfront', 'xen-netfront'])
+        self.busybox = linux.read(product(context, 'linux/busybox'))
+        self.content = b''.join(hashlib.sha256(b'%d' % i).digest() for i in range(MEGABYTE // 32))
+        self.content += hashlib.sha256(self.content).hexdigest().encode()
+        self.content += b'\xff' * (16 * MEGABYTE - len(self.content))
+        self.first, self.second = self.disk('vda', self.content), self.disk('vdb', b'read-only' + bytes(MEGABYTE - 9))
+
+    def disk(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path, 'wb') as file:
+            file.write(content)
+        return path
+
+    def qemu(self):
+        return ['-drive', 'file=%s,format=raw,if=virtio,discard=unmap' % self.first,
+                '-drive', 'file=%s,format=raw,if=virtio' % self.second,
+                '-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net']
+
+    def check(self, output):
+        data = linux.read(self.first)
+        if data[12 * MEGABYTE:12 * MEGABYTE + len(self.busybox)] != self.busybox:
+            raise Failure('the disk does not hold what Linux wrote', output)
+        if any(data[2 * MEGABYTE:3 * MEGABYTE]):
+            raise Failure('what Linux discarded is still there', output)
+        if data[:2 * MEGABYTE] != self.content[:2 * MEGABYTE] or data[15 * MEGABYTE:] != self.content[15 * MEGABYTE:]:
+            raise Failure('what Linux did not write has changed', output)
+        if linux.read(self.second) != b'read-only' + bytes(MEGABYTE - 9):
+            raise Failure('a disk that Linux may only read has changed', output)
 
 
 def archive(context, name, images):
@@ -121,15 +130,14 @@ def archive(context, name, images):
 
 def scenarios(name, keys):
     def function(context):
-        if name == 'linux':
-            initramfs(context)
+        beside = Linux(context) if name == 'linux' else None
         words = keys['scenarios'] + keys.get('options', '').split() + ['counted=1'] * keys.get('counted', False)
         output = boot(context, 'coracle', product(context, IMAGE), ' '.join(words),
                       modules=[archive(context, name, keys.get('images', {}))],
                       ram=keys['ram'], memory=keys['memory'],
                       cpus=keys.get('cpus', 1), cpu=keys.get('cpu', 'qemu64'),
                       timeout=keys.get('timeout', 200),
-                      qemu=keys.get('qemu', COUNTED if keys.get('counted') else ()))
+                      qemu=beside.qemu() if beside else keys.get('qemu', COUNTED if keys.get('counted') else ()))
         if HYPERVISOR_FAULT.search(output.text):
             raise Failure('the hypervisor itself is at fault', output.text)
         if output.ended != 'exit':
@@ -140,6 +148,8 @@ def scenarios(name, keys):
         for scenario in keys['scenarios']:
             if not re.search(r'^ok %s$' % scenario, output.text, re.MULTILINE):
                 raise Failure('nothing was heard of the scenario %s' % scenario, output.text)
+        if beside:
+            beside.check(output.text)
         return output.text
 
     return Test('system/control/' + name, function)

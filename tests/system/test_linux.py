@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 
+from runner import linux
 from runner.core import Failure, Test
 from runner.machine import HYPERVISOR_FAULT, run_process
 
@@ -23,8 +24,12 @@ echo "init: sum `/busybox sha256sum /x`"
 echo "init: slept"
 /busybox poweroff -f
 """
+# In the order in which they need each other.
+MODULES = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci', 'virtio_blk', 'e1000']
 DEVICES = START + b"""
-for module in /modules/*; do /busybox insmod $module || echo "init: $module was refused"; done
+for module in """ + ' '.join(MODULES).encode() + b"""; do
+    /busybox insmod /modules/$module.ko || echo "init: $module was refused"
+done
 echo "init: disk `/busybox sha256sum /dev/vda`"
 echo "written by the guest" | /busybox dd of=/dev/vda bs=512 seek=100 conv=notrunc 2>/dev/null
 /busybox sync
@@ -36,34 +41,14 @@ i=0; while [ $i -lt 20 ] && ! /busybox ping -c 3 -W 5 10.0.2.2; do i=$((i+1)); d
 SUM = '2daeb1f36095b44b318410b3f4e8b5d989dcc7bb023d1426c492dab0a3053e74'   # of 8 MiB of zeros
 
 
-def member(name, mode, content=b''):
-    """One file of a cpio archive in the newc format."""
-    fields = [0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
-    entry = b'070701' + b''.join(b'%08x' % field for field in fields) + name.encode() + b'\0'
-    entry += b'\0' * (-len(entry) % 4)
-    return entry + content + b'\0' * (-len(content) % 4)
-
-
-def initramfs(folder, name, init):
-    path = os.path.join(folder, 'initramfs-' + name)
-    with open(os.path.join(folder, 'busybox'), 'rb') as file:
-        members = member('init', 0o100755, init) + member('busybox', 0o100755, file.read()) + member('modules', 0o40755)
-    for module in sorted(os.listdir(os.path.join(folder, 'modules'))):
-        with open(os.path.join(folder, 'modules', module), 'rb') as file:
-            members += member('modules/' + module, 0o100644, file.read())
-    with open(path, 'wb') as file:
-        file.write(members + member('TRAILER!!!', 0))
-    return path
-
-
 def boot(context, name, init, cpus, patterns, qemu):
-    folder = os.path.join(context.build, 'linux')
-    kernel = os.path.join(folder, 'vmlinux')
+    kernel = os.path.join(context.build, 'linux/vmlinux')
+    archive = linux.initramfs(context, 'initramfs-' + name, init, MODULES)
     output = run_process(['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '640', '-smp', str(cpus),
                           '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot',
                           '-kernel', os.path.join(context.build, 'hypervisor/coracle.elf'),
                           '-append', 'com1=115200,8n1 console=com1 dom0_mem=384M',
-                          '-initrd', '%s console=hvc0,%s' % (kernel, initramfs(folder, name, init))] + qemu, timeout=280)
+                          '-initrd', '%s console=hvc0,%s' % (kernel, archive)] + qemu, timeout=280)
     if HYPERVISOR_FAULT.search(output.text):
         raise Failure('the hypervisor itself is at fault', output.text)
     if output.ended != 'exit':

@@ -32,7 +32,9 @@ static int16_t decode(struct blkif_request made, const struct blk_limits *with)
     int16_t status = blk_request_decode(&made, with, &command);
 
     assert_int_equal(command.id, 77);
-    assert_int_equal(command.operation, made.operation);
+    if (made.operation != BLKIF_OP_INDIRECT) {
+        assert_int_equal(command.operation, made.operation);
+    }
     return status;
 }
 
@@ -102,10 +104,13 @@ static int16_t indirect(uint8_t operation, uint16_t count, const struct blk_limi
                                           .sector_number = 10,
                                           .indirect_grefs = {500}};
     struct blkif_request as;
+    int16_t status;
 
     memset(&as, 0, sizeof(as));
     memcpy(&as, &made, sizeof(made));
-    return decode(as, with);
+    status = decode(as, with);
+    assert_int_equal(command.operation, operation); /* Linux gives up a disk that answers otherwise */
+    return status;
 }
 
 static void indirect_segments(void **state)

@@ -26,7 +26,7 @@ struct blk_limits {
 /* What is to be done: flush, data or discard, flush. */
 struct blk_command {
     uint64_t id;       /* for the response, as is the operation */
-    uint8_t operation; /* BLKIF_OP_* */
+    uint8_t operation; /* BLKIF_OP_*; of an indirect request the one within */
     bool write, discard;
     bool drain; /* all requests before it are over first, and none begins before it is */
     bool flush_before, flush_after;

@@ -96,7 +96,8 @@ static void permit(int *error, const char *path, const struct store_permission *
 /* Nodes that the domain owns: it may write them, and make others below. */
 static void put_own_nodes(int *error, const struct domain *domain, struct path *path)
 {
-    static const char *const names[] = {"/data", "/control/shutdown"};
+    static const char *const names[] = {"/data", "/control/shutdown", "/control/feature-poweroff",
+                                        "/control/feature-reboot", "/control/feature-suspend"};
     const struct store_permission owner = {domain->built.domid, STORE_NONE};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -50,8 +50,8 @@ $(BUILD)/xen/xen-4.17:
 	$(Q)toolstack/deps/fetch-xen $@
 test test-abi test-system $(if $(filter no,$(XEN)),,bench): $(XEN_KERNEL)
 
-$(BUILD)/linux/vmlinux $(BUILD)/linux/modules &:
-	$(call say,FETCH,Debian kernel and busybox as a foreign guest)
+$(BUILD)/linux/vmlinux $(BUILD)/linux/modules &: toolstack/deps/fetch-linux
+	$(call say,FETCH,Debian kernel and busybox: a foreign guest and backend)
 	$(Q)toolstack/deps/fetch-linux $(@D)
 test test-system: $(BUILD)/linux/vmlinux $(BUILD)/linux/modules
 

@@ -66,7 +66,7 @@ static void check_free(uint64_t before)
 
 #define LAN2 "bridge=lan,ip=10.9.0.2/24"
 
-static void begin_net(void)
+void begin_net(void)
 {
     static bool begun;
 

@@ -56,9 +56,13 @@ void scenario_net(void);
 void scenario_net_hotplug(void);
 void scenario_net_refused(void);
 void scenario_net_evil(void);
+/* Registers netback, once. */
+void begin_net(void);
 
 /* foreign.c */
 void scenario_grub(void);
+
+/* linux.c */
 void scenario_linux(void);
 
 #endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Debian's Linux as an ordinary domain: its console, and its drivers of disks and interfaces with our backends.
+ * What it does there is told in tests/system/linux/guest.sh; the disks are looked at by test_control.py.
+ */
+#include "tests/system/control/scenarios.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "pvboot/abi.h"
+#include <xen/sched.h>
+#include "toolstack/backend/blk.h"
+#include "toolstack/backend/net.h"
+#include "toolstack/control/xenstore.h"
+#include "toolstack/device/device.h"
+
+#define XVDA 51712u
+#define XVDB 51728u
+
+/* A command of guest.sh, which must succeed. */
+static bool tell(const char *command)
+{
+    char line[80];
+
+    snprintf(line, sizeof(line), "%s\n", command);
+    type("linux", line);
+    snprintf(line, sizeof(line), "init: %s ended", command);
+    if (!CHECK(wait_output("linux", line, 60))) {
+        printf("# %s\n", command);
+        return false;
+    }
+    snprintf(line, sizeof(line), "init: %s ended 0", command);
+    if (!CHECK(has_output("linux", line))) {
+        printf("# %s\n", command);
+        return false;
+    }
+    return true;
+}
+
+static bool start(void)
+{
+    static struct domain_device disks[] = {{.text = (char *)"phy:vda,xvda,w,discard"},
+                                           {.text = (char *)"phy:vdb,xvdb,r"}};
+    static struct domain_device vifs[] = {{.text = (char *)"bridge=br0"},
+                                          {.text = (char *)"bridge=lan"},
+                                          {.text = (char *)"bridge=lan"}};
+    struct domain_config config = simple("linux", "linux", 256 * 1024, "console=hvc0 quiet");
+
+    config.ramdisk = (char *)"initramfs";
+    config.vcpus = 2;
+    config.disks = disks;
+    config.nr_disks = 2;
+    config.vifs = vifs;
+    config.nr_vifs = 3;
+    return create(&config) &&
+           CHECK(wait_output("linux", "init: runs on Linux with 2 processors in xen", 200));
+}
+
+static bool start_echo(void)
+{
+    static struct domain_device vif = {.text = (char *)"bridge=lan,ip=10.9.0.1/24"};
+    struct domain_config config = simple("server", "echo", 16384, "--");
+
+    config.vifs = &vif;
+    config.nr_vifs = 1;
+    return create(&config) && CHECK(wait_output("server", "echo: TCP", 60));
+}
+
+/* Frames between eth1 and eth2 were longer than a wire takes, both ways. */
+static void check_large_frames(uint16_t domid)
+{
+    for (unsigned devid = 1; devid <= 2; devid++) {
+        struct netback_counters counters;
+
+        CHECK(netback_counters(domid, devid, &counters) == 0);
+        CHECK(counters.tx_bytes > 1u << 20 && counters.tx_bytes / counters.tx_frames > 1514);
+        CHECK(counters.rx_bytes > 1u << 20 && counters.rx_bytes / counters.rx_frames > 1514);
+        CHECK(counters.tx_errors == 0 && counters.rx_errors == 0);
+    }
+}
+
+static bool is_removed(void *path)
+{
+    return !store_read(xenstore(), path, NULL);
+}
+
+/* Linux is asked to let go of an interface and a disk, does so, and gets others in their places. */
+static void replug(uint16_t domid)
+{
+    struct domain_error error;
+    char path[80];
+
+    CHECK(netback_remove(domid, 1, &error) == 0);
+    CHECK(blk_detach(domid, XVDB) == 0);
+    tell("gone eth1 xvdb");
+    snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/1/state", domid);
+    CHECK(wait_for(is_removed, path, 60));
+    snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u/%u/state", domid, XVDB);
+    CHECK(wait_for(is_removed, path, 60));
+    CHECK(netback_add(domid, "bridge=lan,devid=1", &error) == 1);
+    CHECK(blk_attach(domid, "phy:vdb,xvdb,r", &error) == 0);
+    tell("read_only again");
+    tell("echoes again");
+}
+
+void scenario_linux(void)
+{
+    struct domain_end end;
+    uint16_t domid;
+
+    CHECK(device_init() > 0);
+    begin_net();
+    blk_backend_init();
+    if (!start() || !start_echo()) {
+        show_output("linux");
+        return;
+    }
+    domid = domain_number(domain_find("linux"));
+    if (!tell("disk 2") || !tell("discard") || !tell("read_only") || !tell("dhcp") || !tell("echoes") ||
+        !tell("between")) {
+        show_output("linux");
+        return;
+    }
+    check_large_frames(domid);
+    replug(domid);
+    show_output("linux");
+    type("linux", "poweroff -f\n");
+    CHECK(wait_gone("linux", 60));
+    CHECK(domain_last_end("linux", &end) && end.reason == SHUTDOWN_poweroff);
+    destroy("server");
+}
