@@ -123,6 +123,8 @@ void scenario_linux(void)
     }
     check_large_frames(domid);
     replug(domid);
+    tell("rebind");
+    tell("echoes once more");
     show_output("linux");
     type("linux", "poweroff -f\n");
     CHECK(wait_gone("linux", 60));

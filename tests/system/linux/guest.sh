@@ -25,10 +25,6 @@ load() {
     for module in "$@"; do need "to load $module" insmod "/modules/$module.ko"; done
 }
 
-unload() {
-    for module in "$@"; do need "to unload $module" rmmod "$module"; done
-}
-
 # same FILE SKIP UNIT COUNT: what the disk holds there is what the file holds; not what Linux remembers of it.
 same() {
     echo 3 >/proc/sys/vm/drop_caches
@@ -113,6 +109,13 @@ between() {
     need "eth2's page" cmp /tmp/data /tmp/there
     need "eth1's page" cmp /tmp/data /tmp/here
     rm /tmp/there /tmp/here
+}
+
+# The driver lets go of eth1 and takes it again, which connects anew. (That of disks takes only new ones.)
+rebind() {
+    need "to unbind eth1" sh -c "echo vif-1 >/sys/bus/xen/drivers/vif/unbind"
+    gone eth1
+    need "to bind eth1" sh -c "echo vif-1 >/sys/bus/xen/drivers/vif/bind"
 }
 
 run() {
