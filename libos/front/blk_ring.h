@@ -16,8 +16,10 @@
 
 #include <xen/io/blkif.h>
 
-#define BLK_ENTRIES  16u /* requests in flight */
-#define BLK_SEGMENTS 32u /* pages of one, at most */
+#define BLK_ENTRIES        16u /* requests in flight, for each page of the ring */
+#define BLK_SEGMENTS       32u /* pages of one, at most */
+#define BLK_RING_ORDER_MAX 4u  /* a ring has up to 16 pages */
+#define BLK_RING_PAGES_MAX (1u << BLK_RING_ORDER_MAX)
 
 struct blk_page {
     uint8_t *address; /* NULL: none yet */
@@ -52,16 +54,28 @@ struct cor_block {
     struct cor_spinlock lock; /* guards the ring, the free entries, and what is waiting */
     volatile bool gone;       /* no answer will come any more */
     struct blkif_front_ring ring;
-    struct blk_page page; /* the ring's */
+    uint8_t *ring_pages; /* behind each other; NULL: none yet */
+    cor_gref ring_grefs[BLK_RING_PAGES_MAX];
+    unsigned nr_ring_pages;
     uint32_t port;
     struct cor_sem free_count;
     struct blk_entry *free;
-    struct blk_entry entries[BLK_ENTRIES];
+    struct blk_entry *entries; /* NULL: none yet */
+    unsigned nr_entries;
 };
 
 /* Finds and connects the disk. 0 or a negative errno. */
 int cor_blk_connect(unsigned number, struct cor_block **connected);
 void cor_blk_disconnect(struct cor_block *disk);
+
+/* Entries for the ring's pages, all free: -ENOMEM; and their end. */
+int cor_blk_make_entries(struct cor_block *disk);
+void cor_blk_free_entries(struct cor_block *disk);
+
+/* Nothing more comes from the backend: all that wait hear so. The lock is held. */
+void cor_blk_lose(struct cor_block *disk);
+/* Of the ring's port. In interrupt context. */
+void cor_blk_event(uint32_t port, void *disk);
 
 /* A free entry; waits for one, or NULL. */
 struct blk_entry *cor_blk_get_entry(struct cor_block *disk, bool wait);

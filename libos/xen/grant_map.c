@@ -11,56 +11,92 @@
 #include "pvboot/hypercall.h"
 #include <xen/grant_table.h>
 
-/* An address whose page table exists; 0: memory is short. The lock is held. */
-static uint64_t take_address(void)
+/* Addresses of so many pages, whose page tables exist; 0: memory is short. The lock is held. */
+static uint64_t take_addresses(unsigned count)
 {
-    uint64_t va = cor_take_addresses(COR_PAGE_SIZE);
+    uint64_t va = cor_take_addresses(count * COR_PAGE_SIZE);
 
-    if (va && !cor_pte_address(va, true)) {
-        cor_give_addresses(va, COR_PAGE_SIZE);
-        va = 0;
+    for (unsigned i = 0; va && i < count; i++) {
+        if (!cor_pte_address(va + i * COR_PAGE_SIZE, true)) {
+            cor_give_addresses(va, count * COR_PAGE_SIZE);
+            va = 0;
+        }
     }
     return va;
 }
 
-int cor_grant_map(uint16_t domain, cor_gref gref, bool readonly, struct cor_granted *map)
+/* The lock is held. */
+static void unmap_at(uint64_t va, unsigned count, const uint32_t *handles)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct gnttab_unmap_grant_ref op = {.host_addr = va + i * COR_PAGE_SIZE, .handle = handles[i]};
+
+        if (hypercall_grant_table_op(GNTTABOP_unmap_grant_ref, &op, 1) || op.status != GNTST_okay) {
+            cor_panic("cannot unmap the granted page at %lx: status %d", op.host_addr, op.status);
+        }
+    }
+}
+
+/* All of them, or none. */
+static int map_pages(uint16_t domain, const cor_gref *grefs, unsigned count, bool readonly, void **address,
+                     uint32_t *handles)
 {
     bool enabled = cor_spin_lock(&cor_memory_lock);
-    struct gnttab_map_grant_ref op = {.host_addr = take_address(),
-                                      .flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0),
-                                      .ref = gref,
-                                      .dom = domain};
-    int error = 0;
+    uint64_t va = take_addresses(count);
+    int error = va ? 0 : -ENOMEM;
 
-    map->address = NULL;
-    if (!op.host_addr) {
-        error = -ENOMEM;
-    } else if (hypercall_grant_table_op(GNTTABOP_map_grant_ref, &op, 1) || op.status != GNTST_okay) {
-        cor_give_addresses(op.host_addr, COR_PAGE_SIZE);
-        error = -EACCES;
-    } else {
-        map->address = (void *)op.host_addr;
-        map->handle = op.handle;
+    for (unsigned i = 0; i < count && !error; i++) {
+        struct gnttab_map_grant_ref op = {.host_addr = va + i * COR_PAGE_SIZE,
+                                          .flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0),
+                                          .ref = grefs[i],
+                                          .dom = domain};
+
+        if (hypercall_grant_table_op(GNTTABOP_map_grant_ref, &op, 1) || op.status != GNTST_okay) {
+            unmap_at(va, i, handles);
+            cor_give_addresses(va, count * COR_PAGE_SIZE);
+            error = -EACCES;
+        }
+        handles[i] = op.handle;
     }
     cor_spin_unlock(&cor_memory_lock, enabled);
+    *address = error ? NULL : (void *)va;
     return error;
+}
+
+static void unmap_pages(void **address, unsigned count, const uint32_t *handles)
+{
+    uint64_t va = (uint64_t)*address;
+    bool enabled;
+
+    if (!va) {
+        return;
+    }
+    enabled = cor_spin_lock(&cor_memory_lock);
+    unmap_at(va, count, handles);
+    cor_give_addresses(va, count * COR_PAGE_SIZE);
+    cor_spin_unlock(&cor_memory_lock, enabled);
+    *address = NULL;
+}
+
+int cor_grant_map(uint16_t domain, cor_gref gref, bool readonly, struct cor_granted *map)
+{
+    return map_pages(domain, &gref, 1, readonly, &map->address, &map->handle);
 }
 
 void cor_grant_unmap(struct cor_granted *map)
 {
-    struct gnttab_unmap_grant_ref op = {.host_addr = (uint64_t)map->address, .handle = map->handle};
-    bool enabled;
+    unmap_pages(&map->address, 1, &map->handle);
+}
 
-    if (!map->address) {
-        return;
-    }
-    enabled = cor_spin_lock(&cor_memory_lock);
-    if (hypercall_grant_table_op(GNTTABOP_unmap_grant_ref, &op, 1) || op.status != GNTST_okay) {
-        cor_panic("cannot unmap the granted page at %lx: status %d", op.host_addr, op.status);
-    }
-    cor_give_addresses(op.host_addr, COR_PAGE_SIZE);
-    cor_spin_unlock(&cor_memory_lock, enabled);
-    map->address = NULL;
+int cor_grant_map_ring(uint16_t domain, const cor_gref *grefs, unsigned count, struct cor_granted_ring *map)
+{
+    map->count = count;
+    return map_pages(domain, grefs, count, false, &map->address, map->handles);
+}
+
+void cor_grant_unmap_ring(struct cor_granted_ring *map)
+{
+    unmap_pages(&map->address, map->count, map->handles);
 }
 
 void cor_grant_copy(struct gnttab_copy *copies, unsigned count)

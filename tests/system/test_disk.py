@@ -128,6 +128,23 @@ def qcow2_and_threads(context):
                   'what thread %d wrote is not on the disk' % thread)
 
 
+def ring_of_pages(context):
+    """A ring of four pages: more requests in flight than one page holds."""
+    with Images() as images:
+        image = images.file('a', 8 * MEGABYTE)
+        config = images.file('d.cfg', data=(
+            'name = "d"\nkernel = "%s"\nmemory = 32\ndisk = [ "%s,raw,xvda,w" ]\n'
+            'cmdline = "diskring=4 -- fill:xvda:3000:500 check:xvda:3000:500 threads:xvda flush:xvda ring:xvda wait"\n'
+            % (program(context), image)).encode())
+        with LocalHost(context, '--memory', '192M', config) as host:
+            host.wait_until(lambda: 'waiting' in host.run('logs', 'd').out, 'the program is through')
+            said = host.ok('logs', 'd')
+            check('not ok' not in said and 'ok threads' in said, 'a step failed', said)
+            check('ring-page-order 2' in said, 'the ring is another one', said)
+        with open(image, 'rb') as file:
+            expect_pattern(file.read(), 3000, 500)
+
+
 def two_disks(context):
     with Images() as images:
         first, second = images.file('1', MEGABYTE), images.file('2', 2 * MEGABYTE)
@@ -526,7 +543,7 @@ def host_without_disk(context):
 def collect(context):
     del context
     return [Test('system/disk/' + name, function) for name, function in (
-        ('raw', raw_image), ('qcow2', qcow2_and_threads), ('two', two_disks), ('readonly', read_only),
+        ('raw', raw_image), ('qcow2', qcow2_and_threads), ('ring', ring_of_pages), ('two', two_disks), ('readonly', read_only),
         ('plain', plain_program), ('discard', discard), ('flush', flush_survives), ('ext2', lambda c: files(c, 'ext2')), ('ext4', lambda c: files(c, 'ext4')),
         ('unclean', unclean), ('survives-domain', lambda c: survives(c, 'raw', False)), ('survives-raw', lambda c: survives(c, 'raw', True)),
         ('survives-qcow2', lambda c: survives(c, 'qcow2', True)), ('journal', foreign_journal), ('cost', cost), ('controllers', controllers), ('bad_disk', bad_disk), ('mount', mounts),

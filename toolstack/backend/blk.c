@@ -123,6 +123,7 @@ static int put_features(const struct vbd *vbd)
     put_number(&error, at, "feature-barrier", 1);
     put_number(&error, at, "feature-persistent", 1);
     put_number(&error, at, "multi-queue-max-queues", QUEUES_MOST);
+    put_number(&error, at, "max-ring-page-order", BLK_RING_ORDER_MAX);
     if (most_segments(vbd) > BLKIF_MAX_SEGMENTS_PER_REQUEST) {
         put_number(&error, at, "feature-max-indirect-segments", most_segments(vbd));
     }
@@ -194,25 +195,55 @@ static void break_off(void *context, const char *why)
     set_state(vbd, XenbusStateClosing);
 }
 
+/*
+ * The pages of a ring: ring-ref, or with ring-page-order ring-ref0 and so on. prefix: of the ring's nodes.
+ * False: they are not what they must be.
+ */
+static bool get_ring(const struct vbd *vbd, const char *prefix, struct blk_queue_setup *setup)
+{
+    uint64_t order, number;
+    bool several = get_number(vbd, "ring-page-order", UINT64_MAX, &order);
+    char name[40];
+
+    if (several && order > BLK_RING_ORDER_MAX) {
+        return false;
+    }
+    setup->nr_ring_pages = several ? 1u << order : 1;
+    for (uint32_t i = 0; i < setup->nr_ring_pages; i++) {
+        if (several) {
+            snprintf(name, sizeof(name), "%sring-ref%u", prefix, i);
+        } else {
+            snprintf(name, sizeof(name), "%sring-ref", prefix);
+        }
+        if (!get_number(vbd, name, UINT32_MAX, &number)) {
+            return false;
+        }
+        setup->ring_refs[i] = (uint32_t)number;
+    }
+    snprintf(name, sizeof(name), "%sevent-channel", prefix);
+    if (!get_number(vbd, name, UINT32_MAX, &number)) {
+        return false;
+    }
+    setup->port = (uint32_t)number;
+    return true;
+}
+
 /* One of the rings that the frontend names; with several each has a directory. */
 static int open_queue(struct vbd *vbd, unsigned index, bool several)
 {
     const struct blkdev *disk = vbd->disk;
-    struct blk_queue_setup setup = {.disk = vbd->disk, .domid = vbd->domid, .broken = break_off};
-    char ring[40] = "ring-ref", port[40] = "event-channel";
-    uint64_t ring_ref, number, persistent = 0;
+    struct blk_queue_setup setup = {
+        .disk = vbd->disk, .domid = vbd->domid, .broken = break_off, .context = vbd};
+    char prefix[24] = "";
+    uint64_t persistent = 0;
     int error;
 
     if (several) {
-        snprintf(ring, sizeof(ring), "queue-%u/ring-ref", index);
-        snprintf(port, sizeof(port), "queue-%u/event-channel", index);
+        snprintf(prefix, sizeof(prefix), "queue-%u/", index);
     }
-    if (!get_number(vbd, ring, UINT32_MAX, &ring_ref) || !get_number(vbd, port, UINT32_MAX, &number)) {
+    if (!get_ring(vbd, prefix, &setup)) {
         return -EINVAL;
     }
-    setup.ring_ref = (uint32_t)ring_ref;
-    setup.port = (uint32_t)number;
-    setup.context = vbd;
     setup.persistent = get_number(vbd, "feature-persistent", 1, &persistent) && persistent == 1;
     setup.limits =
         (struct blk_limits){.sectors = disk->sectors,
@@ -253,7 +284,7 @@ static void connect(struct vbd *vbd)
         error = open_queue(vbd, i, several);
     }
     if (error == -EINVAL) {
-        break_off(vbd, "expected numbers in ring-ref and event-channel");
+        break_off(vbd, "expected numbers in ring-ref (or ring-page-order and ring-ref0, ...) and event-channel");
     } else if (error) {
         break_off(vbd, error == -ENOMEM ? "the backend has no memory for the ring"
                                         : "ring-ref or event-channel is not open to the backend");

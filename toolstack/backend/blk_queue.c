@@ -37,7 +37,7 @@ struct slot {
 struct blk_queue {
     struct loop_port port; /* first member; port.port 0: closed */
     struct blk_queue_setup setup;
-    struct cor_granted page;
+    struct cor_granted_ring pages;
     struct blkif_back_ring ring;
     struct slot *free;
     unsigned slots, busy;
@@ -47,6 +47,7 @@ struct blk_queue {
     struct blk_persist *persist; /* NULL: the frontend does not want it */
 };
 
+_Static_assert(BLK_RING_PAGES_MAX <= COR_GRANT_RING_MAX, "a ring can be mapped");
 _Static_assert(offsetof(struct slot, request) == 0 && offsetof(struct blk_queue, port.task) == 0,
                "callbacks find slot and queue by their first members");
 
@@ -402,16 +403,18 @@ static int connect(struct blk_queue *queue)
         return -ENOMEM;
     }
     queue->persist = queue->setup.persistent ? blk_persist_new(queue->setup.domid) : NULL;
-    error = cor_grant_map(queue->setup.domid, queue->setup.ring_ref, false, &queue->page);
+    error = cor_grant_map_ring(queue->setup.domid, queue->setup.ring_refs, queue->setup.nr_ring_pages,
+                               &queue->pages);
     if (error) {
         return error;
     }
-    BACK_RING_ATTACH(&queue->ring, (struct blkif_sring *)queue->page.address,
-                     ((struct blkif_sring *)queue->page.address)->rsp_prod, PAGE);
+    BACK_RING_ATTACH(&queue->ring, (struct blkif_sring *)queue->pages.address,
+                     __atomic_load_n(&((struct blkif_sring *)queue->pages.address)->rsp_prod, __ATOMIC_RELAXED),
+                     queue->setup.nr_ring_pages *PAGE);
     queue->port.task.run = serve;
     error = loop_port_bind(&queue->port, queue->setup.domid, queue->setup.port);
     if (error) {
-        cor_grant_unmap(&queue->page);
+        cor_grant_unmap_ring(&queue->pages);
     }
     return error;
 }
@@ -439,7 +442,7 @@ int blk_queue_open(const struct blk_queue_setup *setup, struct blk_queue **opene
 void blk_queue_close(struct blk_queue *queue)
 {
     loop_port_close(&queue->port);
-    cor_grant_unmap(&queue->page);
+    cor_grant_unmap_ring(&queue->pages);
     if (queue->barrier && queue->barrier->stage == AFTER + 1) { /* it never began */
         queue->barrier->next = queue->free;
         queue->free = queue->barrier;

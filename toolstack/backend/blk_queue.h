@@ -18,15 +18,19 @@
 #include "toolstack/backend/blk_request.h"
 #include "toolstack/device/blkdev.h"
 
-#define BLK_SLOTS 8u
-#define BLK_TURN  16u /* requests taken in one turn of the loop */
+#define BLK_SLOTS          8u
+#define BLK_TURN           16u /* requests taken in one turn of the loop */
+#define BLK_RING_ORDER_MAX 4u  /* a ring has up to 16 pages, as with Linux */
+#define BLK_RING_PAGES_MAX (1u << BLK_RING_ORDER_MAX)
 
 struct blk_queue_setup {
     struct blkdev *disk;
     struct blk_limits limits;
     uint16_t domid;
-    uint32_t ring_ref, port; /* as the frontend said */
-    bool persistent;         /* it uses the same grants again and again */
+    /* As the frontend said. */
+    uint32_t ring_refs[BLK_RING_PAGES_MAX], port;
+    uint32_t nr_ring_pages; /* a power of two */
+    bool persistent;        /* it uses the same grants again and again */
     /* The frontend broke the protocol; nothing is served any more. From the loop; may close the queue. */
     void (*broken)(void *context, const char *why);
     void *context;

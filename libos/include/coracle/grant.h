@@ -35,6 +35,19 @@ int cor_grant_map(uint16_t domain, cor_gref gref, bool readonly, struct cor_gran
 /* Ends a mapping; nothing if there is none. Threads only. */
 void cor_grant_unmap(struct cor_granted *map);
 
+/* A ring of several pages, which lie behind each other here. address NULL: none is mapped. */
+#define COR_GRANT_RING_MAX 16u
+
+struct cor_granted_ring {
+    void *address;
+    unsigned count;
+    uint32_t handles[COR_GRANT_RING_MAX];
+};
+
+/* Maps 1..COR_GRANT_RING_MAX pages for reading and writing, all or none. As cor_grant_map. */
+int cor_grant_map_ring(uint16_t domain, const cor_gref *grefs, unsigned count, struct cor_granted_ring *map);
+void cor_grant_unmap_ring(struct cor_granted_ring *map);
+
 /*
  * Carries out count copies (GNTTABOP_copy); each one's status says how it went. One that was not reached has
  * GNTST_general_error. Any context.

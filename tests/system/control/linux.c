@@ -84,6 +84,25 @@ static bool is_removed(void *path)
     return !store_read(xenstore(), path, NULL);
 }
 
+/* What Linux has chosen of what we offer: two rings of four pages for its two processors. */
+static void check_rings(uint16_t domid)
+{
+    static const struct {
+        const char *node, *value;
+    } nodes[] = {{"ring-page-order", "2"}, {"multi-queue-num-queues", "2"}, {"feature-persistent", "1"}};
+
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+        char path[80];
+        const char *value;
+
+        snprintf(path, sizeof(path), "/local/domain/%u/device/vbd/%u/%s", domid, XVDA, nodes[i].node);
+        value = store_read(xenstore(), path, NULL);
+        if (!CHECK(value && !strcmp(value, nodes[i].value))) {
+            printf("# %s is %s\n", path, value ? value : "not there");
+        }
+    }
+}
+
 /* Linux is asked to let go of an interface and a disk, does so, and gets others in their places. */
 static void replug(uint16_t domid)
 {
@@ -121,6 +140,7 @@ void scenario_linux(void)
         show_output("linux");
         return;
     }
+    check_rings(domid);
     check_large_frames(domid);
     replug(domid);
     tell("rebind");

@@ -8,6 +8,7 @@
  *   put:NAME:BYTE:TEXT   writes text at any byte;  get:NAME:BYTE:COUNT prints it
  *   threads:NAME         eight threads read and write at once
  *   flush:NAME   discard:NAME:FROM:COUNT   limits:NAME   wait
+ *   ring:NAME            how many pages xvda's ring has, while it is open
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include <coracle/block.h>
+#include <coracle/store.h>
 
 #define SECTOR  512
 #define PIECE   600 /* sectors of one write: more than a request carries, and no multiple of it */
@@ -219,6 +221,19 @@ static void limits(void)
     close(fd);
 }
 
+static void ring(void)
+{
+    struct cor_block *disk;
+    int error = cor_block_open(name, &disk);
+
+    if (error) {
+        say("ring", error);
+        return;
+    }
+    printf("ring-page-order %ld\n", cor_store_read_number(0, "device/vbd/51712/ring-page-order", 0));
+    cor_block_close(disk);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -226,7 +241,8 @@ int main(int argc, char **argv)
         void (*run)(void);
     } steps[] = {{"size", show_size},  {"fill", fill},       {"check", check},
                  {"put", put},         {"get", get},         {"flush", flush},
-                 {"discard", discard}, {"threads", threads}, {"limits", limits}};
+                 {"discard", discard}, {"threads", threads}, {"limits", limits},
+                 {"ring", ring}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {

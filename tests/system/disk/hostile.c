@@ -233,11 +233,11 @@ static void storm(void)
 }
 
 /* The ring as full as it can be, again and again; with barriers in between. */
-static void flood(void)
+static void flood(int rounds)
 {
     bool all = true;
 
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < rounds; round++) {
         for (unsigned i = 0; i < RING_SIZE(&rings[0].ring); i++) {
             struct blkif_request request =
                 make(i % 8 ? BLKIF_OP_READ : BLKIF_OP_WRITE_BARRIER, 8 * i, page_gref);
@@ -284,6 +284,39 @@ static void bad_nodes(void)
     refuses("multi-queue-num-queues", "0");
     refuses("multi-queue-num-queues", "1000000");
     refuses("multi-queue-num-queues", "2"); /* without the queues' directories */
+}
+
+/* A ring of four pages, and what is none. */
+static void several_pages(void)
+{
+    struct blkif_sring *one = rings[0].shared;
+    uint8_t *area = cor_map(4 * 4096, COR_PROT_READ | COR_PROT_WRITE);
+    char name[COR_XENBUS_PATH + 32];
+
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(name, sizeof(name), "ring-ref%u", i);
+        write_number(name, (unsigned long)cor_grant_access(bus.backend_id, area + i * 4096, false));
+    }
+    write_number("ring-page-order", 2);
+    rings[0].shared = (struct blkif_sring *)area;
+    SHARED_RING_INIT(rings[0].shared);
+    FRONT_RING_INIT(&rings[0].ring, rings[0].shared, 4 * 4096);
+    say("a ring of four pages", RING_SIZE(&rings[0].ring) == 128 && connect() && still_good());
+    flood(3);
+    rings[0].shared->req_prod = rings[0].ring.req_prod_pvt + 129;
+    cor_event_send(rings[0].port);
+    say("an index beyond four pages", wait_state(XenbusStateClosing) == XenbusStateClosing);
+    rings[0].shared = one;
+    reset();
+    refuses("ring-page-order", "3"); /* of eight pages four have no node */
+    refuses("ring-page-order", "5");
+    refuses("ring-page-order", "4294967298");
+    write_number("ring-page-order", 2);
+    refuses("ring-ref3", "60000");
+    refuses("ring-ref3", "");
+    snprintf(name, sizeof(name), "%s/ring-page-order", bus.frontend);
+    say("a ring of one page again", cor_store_remove(0, name) == 0 && connect() && still_good());
+    reset();
 }
 
 static void two_queues(void)
@@ -378,9 +411,10 @@ int main(void)
     bad_requests();
     changing();
     storm();
-    flood();
+    flood(20);
     index_out_of_range();
     bad_nodes();
+    several_pages();
     two_queues();
     persistent();
     states();

@@ -21,8 +21,11 @@ await() {
     until [ -e "$1" ]; do usleep 100000; done
 }
 
+# load MODULE PARAMETER...
 load() {
-    for module in "$@"; do need "to load $module" insmod "/modules/$module.ko"; done
+    module=$1
+    shift
+    need "to load $module" insmod "/modules/$module.ko" "$@"
 }
 
 # same FILE SKIP UNIT COUNT: what the disk holds there is what the file holds; not what Linux remembers of it.
@@ -124,7 +127,8 @@ run() {
     echo "init: $* ended $status"
 }
 
-load xen-blkfront xen-netfront
+load xen-netfront
+load xen-blkfront max_ring_page_order=2
 echo "init: runs on $(uname -s) with $(grep -c ^processor /proc/cpuinfo) processors in $(cat /sys/hypervisor/type)"
 while read -r line; do
     run $line
