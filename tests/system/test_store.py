@@ -12,7 +12,7 @@ REQUESTS = 3000
 def compares(seed):
     def function(context):
         with tempfile.TemporaryDirectory() as folder:
-            finished = run([product(context, 'tests/store/compare'), product(context, 'store/xenstored'),
+            finished = run([product(context, 'tests/store/compare'), product(context, 'xentools/bin/xenstored'),
                             product(context, 'tests/store/shim.so'), folder, str(seed), str(REQUESTS)], timeout=240)
         if finished.status != 0 or '%d requests' % REQUESTS not in finished.out:
             raise Failure('the store and xenstored differ', finished.text())

@@ -62,7 +62,7 @@ test test-system: $(BUILD)/pvgrub/grub-x86_64-xen.bin
 
 fetch_source = DEPS_WORK=$(BUILD)/deps/apt toolstack/deps/fetch-source $(1) $(2) $(3)
 
-$(BUILD)/store/xenstored:
-	$(call say,FETCH,xenstored to compare the store with)
-	$(Q)toolstack/deps/fetch-xenstored $@
-test test-system: $(BUILD)/store/xenstored
+$(BUILD)/xentools/bin/xenstored: toolstack/deps/fetch-xentools
+	$(call say,FETCH,Debian xenstored and xl: to compare the store with and for stock Xen with Linux)
+	$(Q)toolstack/deps/fetch-xentools $(BUILD)/xentools
+test test-system: $(BUILD)/xentools/bin/xenstored

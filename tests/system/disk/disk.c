@@ -8,6 +8,7 @@
  *   put:NAME:BYTE:TEXT   writes text at any byte;  get:NAME:BYTE:COUNT prints it
  *   threads:NAME         eight threads read and write at once
  *   flush:NAME   discard:NAME:FROM:COUNT   limits:NAME   wait
+ *   gone:NAME            holds the disk, reading, until it is taken away;  until:NAME waits for one to come
  *   ring:NAME            how many pages xvda's ring has, while it is open
  */
 #include <errno.h>
@@ -221,6 +222,38 @@ static void limits(void)
     close(fd);
 }
 
+static void gone(void)
+{
+    struct cor_block *disk;
+    uint8_t sector[SECTOR];
+    int error = cor_block_open(name, &disk);
+
+    if (error) {
+        say("gone", error);
+        return;
+    }
+    error = cor_block_read(disk, 0, sector, 1);
+    printf("holding\n");
+    while (!error) {
+        usleep(10000);
+        error = cor_block_read(disk, 0, sector, 1);
+    }
+    say("gone", error == -ENODEV ? 0 : error);
+    cor_block_close(disk);
+}
+
+static void until(void)
+{
+    struct cor_block *disk;
+    int error;
+
+    while ((error = cor_block_open(name, &disk)) == -ENOENT)
+        usleep(10000);
+    say("until", error);
+    if (!error)
+        cor_block_close(disk);
+}
+
 static void ring(void)
 {
     struct cor_block *disk;
@@ -242,7 +275,7 @@ int main(int argc, char **argv)
     } steps[] = {{"size", show_size},  {"fill", fill},       {"check", check},
                  {"put", put},         {"get", get},         {"flush", flush},
                  {"discard", discard}, {"threads", threads}, {"limits", limits},
-                 {"ring", ring}};
+                 {"ring", ring},       {"gone", gone},       {"until", until}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {

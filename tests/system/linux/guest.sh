@@ -93,25 +93,27 @@ echoes() {
     need "what was sent" cmp /tmp/data /tmp/back
 }
 
-# eth2, on the same bridge, in a network of its own: what goes between it and eth1 passes through the backend. Both ways, in
-# frames of many segments.
+# eth2, on the same bridge, in a network of its own: what goes between it and eth1 passes through the backend.
 between() {
     await /sys/class/net/eth2
-    [ -n "$other" ] || {
-        unshare -n /busybox sleep 100000 &
-        other=$!
-        httpd -p 80 -h /tmp
-        until nsenter -t $other -n httpd -p 80 -h /tmp; do usleep 100000; done 2>/tmp/log
-    }
-    [ -e /tmp/data ] || dd if=/dev/urandom of=/tmp/data bs=64k count=16 2>/tmp/log
+    unshare -n /busybox sleep 100000 &
+    other=$!
+    httpd -p 80 -h /tmp
+    until nsenter -t $other -n httpd -p 80 -h /tmp; do usleep 100000; done 2>/tmp/log
     until ip link set eth2 netns "$other" 2>/tmp/log; do usleep 100000; done
     nsenter -t $other -n ip address add 10.9.0.3/24 dev eth2
     nsenter -t $other -n ip link set eth2 up
+}
+
+# Large pages, in frames of many segments, and nothing but acknowledgements the other way.
+from_eth2() {
     need "a page from eth2" wget -q -O /tmp/there http://10.9.0.3/data
-    need "a page from eth1" nsenter -t $other -n wget -q -O /tmp/here http://10.9.0.2/data
     need "eth2's page" cmp /tmp/data /tmp/there
+}
+
+from_eth1() {
+    need "a page from eth1" nsenter -t $other -n wget -q -O /tmp/here http://10.9.0.2/data
     need "eth1's page" cmp /tmp/data /tmp/here
-    rm /tmp/there /tmp/here
 }
 
 # The driver lets go of eth1 and takes it again, which connects anew. (That of disks takes only new ones.)
