@@ -36,8 +36,9 @@ static void state_read(struct cor_store_request *request)
     int state = request->result > 0 ? disk->state[0] - '0' : 0;
     bool enabled = cor_spin_lock(&disk->lock), again = disk->busy_reading == 2, ends = false;
 
-    if (!disk->gone &&
-        (request->result == -ENOENT || state == XenbusStateClosing || state == XenbusStateClosed)) {
+    /* -EACCES: what is not there belongs to who may read its parent. */
+    if (!disk->gone && (request->result == -ENOENT || request->result == -EACCES ||
+                        state == XenbusStateClosing || state == XenbusStateClosed)) {
         cor_blk_lose(disk);
         ends = request->result > 0;
     }
@@ -118,7 +119,8 @@ static int write_nodes(const struct cor_block *disk, uint32_t transaction)
         error = write_number(disk, transaction, name, disk->ring_grefs[i]);
     }
     if (!error && several) {
-        error = write_number(disk, transaction, "ring-page-order", (uint32_t)__builtin_ctz(disk->nr_ring_pages));
+        error =
+            write_number(disk, transaction, "ring-page-order", (uint32_t)__builtin_ctz(disk->nr_ring_pages));
     }
     error = error ? error : write_number(disk, transaction, "event-channel", disk->port);
     error = error ? error : write_number(disk, transaction, "feature-persistent", 1);

@@ -162,10 +162,12 @@ static void answer(struct blk_entry *entry, int error)
 
 void cor_blk_lose(struct cor_block *disk)
 {
+    struct blk_entry *entry = disk->entries, *end = entry + disk->nr_entries;
+
     disk->gone = true;
-    for (unsigned i = 0; i < disk->nr_entries; i++) {
-        if (disk->entries[i].waiting) {
-            answer(&disk->entries[i], -ENODEV);
+    for (; entry != end; entry++) {
+        if (entry->waiting) {
+            answer(entry, -ENODEV);
         }
     }
 }

@@ -74,8 +74,8 @@ void cor_blk_free_entries(struct cor_block *disk);
 
 /* Nothing more comes from the backend: all that wait hear so. The lock is held. */
 void cor_blk_lose(struct cor_block *disk);
-/* Of the ring's port. In interrupt context. */
-void cor_blk_event(uint32_t port, void *disk);
+/* Of the ring's port; argument: the disk. In interrupt context. */
+void cor_blk_event(uint32_t port, void *argument);
 
 /* A free entry; waits for one, or NULL. */
 struct blk_entry *cor_blk_get_entry(struct cor_block *disk, bool wait);

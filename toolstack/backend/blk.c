@@ -284,7 +284,8 @@ static void connect(struct vbd *vbd)
         error = open_queue(vbd, i, several);
     }
     if (error == -EINVAL) {
-        break_off(vbd, "expected numbers in ring-ref (or ring-page-order and ring-ref0, ...) and event-channel");
+        break_off(vbd,
+                  "expected numbers in ring-ref (or ring-page-order and ring-ref0, ...) and event-channel");
     } else if (error) {
         break_off(vbd, error == -ENOMEM ? "the backend has no memory for the ring"
                                         : "ring-ref or event-channel is not open to the backend");

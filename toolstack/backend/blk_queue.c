@@ -408,9 +408,10 @@ static int connect(struct blk_queue *queue)
     if (error) {
         return error;
     }
-    BACK_RING_ATTACH(&queue->ring, (struct blkif_sring *)queue->pages.address,
-                     __atomic_load_n(&((struct blkif_sring *)queue->pages.address)->rsp_prod, __ATOMIC_RELAXED),
-                     queue->setup.nr_ring_pages *PAGE);
+    BACK_RING_ATTACH(
+        &queue->ring, (struct blkif_sring *)queue->pages.address,
+        __atomic_load_n(&((struct blkif_sring *)queue->pages.address)->rsp_prod, __ATOMIC_RELAXED),
+        queue->setup.nr_ring_pages * PAGE);
     queue->port.task.run = serve;
     error = loop_port_bind(&queue->port, queue->setup.domid, queue->setup.port);
     if (error) {

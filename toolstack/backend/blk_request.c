@@ -61,7 +61,8 @@ static int16_t decode_indirect(const struct blkif_request *request, const struct
 
     memcpy(&indirect, request, sizeof(indirect));
     command->id = indirect.id;
-    command->operation = indirect.indirect_op; /* this is what the response says, to the frontends that look */
+    command->operation =
+        indirect.indirect_op; /* this is what the response says, to the frontends that look */
     if ((indirect.indirect_op != BLKIF_OP_READ && indirect.indirect_op != BLKIF_OP_WRITE) ||
         !indirect.nr_segments || indirect.nr_segments > limits->max_segments) {
         return BLKIF_RSP_ERROR;

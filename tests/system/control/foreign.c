@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A PV guest that nobody here wrote, as an ordinary domain: it boots, and talks and listens on a PV console. */
+/*
+ * A PV guest that nobody here wrote, as an ordinary domain: it boots, and talks and listens on a PV console.
+ */
 #include "tests/system/control/scenarios.h"
 
 /* Debian's PV-GRUB: reads the configuration in its memory disk, comes to its prompt, obeys keys, ends. */

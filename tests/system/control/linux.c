@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Debian's Linux as an ordinary domain: its console, and its drivers of disks and interfaces with our backends.
- * What it does there is told in tests/system/linux/guest.sh; the disks are looked at by test_control.py.
+ * Debian's Linux as an ordinary domain: its console, and its drivers of disks and interfaces with our
+ * backends. What it does there is told in tests/system/linux/guest.sh; the disks are looked at by
+ * test_control.py.
  */
 #include "tests/system/control/scenarios.h"
 #include <errno.h>
@@ -41,9 +42,8 @@ static bool start(void)
 {
     static struct domain_device disks[] = {{.text = (char *)"phy:vda,xvda,w,discard"},
                                            {.text = (char *)"phy:vdb,xvdb,r"}};
-    static struct domain_device vifs[] = {{.text = (char *)"bridge=br0"},
-                                          {.text = (char *)"bridge=lan"},
-                                          {.text = (char *)"bridge=lan"}};
+    static struct domain_device vifs[] = {
+        {.text = (char *)"bridge=br0"}, {.text = (char *)"bridge=lan"}, {.text = (char *)"bridge=lan"}};
     struct domain_config config = simple("linux", "linux", 256 * 1024, "console=hvc0 quiet");
 
     config.ramdisk = (char *)"initramfs";

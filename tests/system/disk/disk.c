@@ -272,10 +272,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } steps[] = {{"size", show_size},  {"fill", fill},       {"check", check},
-                 {"put", put},         {"get", get},         {"flush", flush},
-                 {"discard", discard}, {"threads", threads}, {"limits", limits},
-                 {"ring", ring},       {"gone", gone},       {"until", until}};
+    } steps[] = {{"size", show_size}, {"fill", fill},   {"check", check},     {"put", put},
+                 {"get", get},        {"flush", flush}, {"discard", discard}, {"threads", threads},
+                 {"limits", limits},  {"ring", ring},   {"gone", gone},       {"until", until}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {
