@@ -48,6 +48,7 @@ BOOTS = {
     # The figures of the split drivers: here it counts that no processor waits meanwhile, and that an idle guest sleeps.
     'split': dict(scenarios=['bench_net', 'bench_syn', 'bench_idle', 'bench_blk'], ram=512, memory='128M', counted=True,
                   images={'load': 'tests/bench/load.elf', 'httpd': 'samples/httpd/httpd.elf'}),
+    'evil_blkback': dict(scenarios=['evil_blkback'], ram=256, memory='64M'),
     'attacks': dict(scenarios=ATTACKS, ram=512, memory='64M', timeout=280, counted=True),
     'attacks/2cpus': dict(scenarios=[name for name in ATTACKS if name != 'attack_maps'], ram=512, memory='64M', cpus=2,
                           timeout=280),

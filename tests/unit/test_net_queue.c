@@ -5,6 +5,8 @@
  */
 #include "tests/unit/net_queue_model.h"
 
+#include <pthread.h>
+
 /* Transmission ------------------------------------------------------------------------------------------ */
 
 static void test_transmit(void **state)
@@ -488,6 +490,68 @@ static void test_random(void **state)
     }
 }
 
+/* Writes into both rings' pages, indices and all, while the guest looks at them. */
+static void *scribble(void *argument)
+{
+    volatile uint32_t *const *rings = argument;
+    uint32_t seed = 7;
+
+    for (unsigned i = 0; i < 300000; i++) {
+        volatile uint32_t *page = rings[seed >> 20 & 1];
+
+        seed = seed * 1664525 + 1013904223;
+        if (seed >> 28) {
+            page[16 + (seed >> 8) % (PAGE / 4 - 16)] = seed >> 4 & 1 ? seed : seed >> 24;
+        } else { /* rsp_prod: mostly one more, so that what is there is looked at */
+            page[2] += seed >> 27 & 1 ? 1 : seed >> 8 & 0xffff;
+        }
+    }
+    return NULL;
+}
+
+/* What a backend has answered changes meanwhile. ASan watches. */
+static void test_changing(void **state)
+{
+    static uint8_t bytes[9000];
+
+    for (unsigned round = 0; round < 10; round++) {
+        volatile uint32_t *rings[2] = {(volatile uint32_t *)tx.sring, (volatile uint32_t *)rx.sring};
+        pthread_t thread;
+
+        assert_int_equal(pthread_create(&thread, NULL, scribble, rings), 0);
+        for (unsigned i = 0; i < 20 && !queue.broken; i++) {
+            transmit(bytes, 14 + i * 80, 4000);
+            net_queue_sent(&queue);
+            net_queue_receive(&queue, 64, receive, &queue);
+        }
+        pthread_join(thread, NULL);
+        teardown(state);
+        setup(state);
+    }
+}
+
+/* Events that come for nothing cost a look at each ring, and change nothing. */
+static void test_storm(void **state)
+{
+    static uint8_t bytes[100];
+    unsigned sent;
+
+    (void)state;
+    assert_true(transmit(bytes, sizeof(bytes), 100));
+    sent = events;
+    for (unsigned i = 0; i < 100000; i++) {
+        assert_false(net_queue_sent(&queue));
+        assert_false(net_queue_receive(&queue, 64, receive, &queue));
+    }
+    assert_int_equal(events, sent); /* none is answered with one */
+    assert_true(arrived == 0 && logs == 0 && !queue.broken);
+    fill(bytes, sizeof(bytes), 1);
+    deliver(bytes, sizeof(bytes), 0, 0);
+    announce();
+    net_queue_receive(&queue, 64, receive, &queue);
+    assert_int_equal(arrived, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,6 +573,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kept_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_storm, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_blocks);

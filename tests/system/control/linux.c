@@ -26,7 +26,7 @@ static bool tell(const char *command)
     snprintf(line, sizeof(line), "%s\n", command);
     type("linux", line);
     snprintf(line, sizeof(line), "init: %s ended", command);
-    if (!CHECK(wait_output("linux", line, 60))) {
+    if (!CHECK(wait_output("linux", line, PATIENCE))) {
         printf("# %s\n", command);
         return false;
     }
@@ -53,7 +53,7 @@ static bool start(void)
     config.vifs = vifs;
     config.nr_vifs = 3;
     return create(&config) &&
-           CHECK(wait_output("linux", "init: runs on Linux with 2 processors in xen", 200));
+           CHECK(wait_output("linux", "init: runs on Linux with 2 processors in xen", PATIENCE));
 }
 
 static bool start_echo(void)
@@ -63,7 +63,7 @@ static bool start_echo(void)
 
     config.vifs = &vif;
     config.nr_vifs = 1;
-    return create(&config) && CHECK(wait_output("server", "echo: TCP", 60));
+    return create(&config) && CHECK(wait_output("server", "echo: TCP", PATIENCE));
 }
 
 /* A large page goes from one interface to another, in frames that are longer than a wire takes. */
@@ -113,13 +113,13 @@ static void replug(uint16_t domid)
     struct domain_error error;
     char path[80];
 
-    CHECK(netback_remove(domid, 1, &error) == 0);
-    CHECK(blk_detach(domid, XVDB) == 0);
+    CHECK(netback_remove(domid, 1, false, &error) == 0);
+    CHECK(blk_detach(domid, XVDB, false, &error) == 0);
     tell("gone eth1 xvdb");
     snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/1/state", domid);
-    CHECK(wait_for(is_removed, path, 60));
+    CHECK(wait_for(is_removed, path, PATIENCE));
     snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u/%u/state", domid, XVDB);
-    CHECK(wait_for(is_removed, path, 60));
+    CHECK(wait_for(is_removed, path, PATIENCE));
     CHECK(netback_add(domid, "bridge=lan,devid=1", &error) == 1);
     CHECK(blk_attach(domid, "phy:vdb,xvdb,r", &error) == 0);
     tell("read_only again");
@@ -151,7 +151,7 @@ void scenario_linux(void)
     tell("echoes once more");
     show_output("linux");
     type("linux", "poweroff -f\n");
-    CHECK(wait_gone("linux", 60));
+    CHECK(wait_gone("linux", PATIENCE));
     CHECK(domain_last_end("linux", &end) && end.reason == SHUTDOWN_poweroff);
     destroy("server");
 }

@@ -45,6 +45,7 @@ static const struct {
     {"net_refused", scenario_net_refused, true},
     {"net_evil", scenario_net_evil, true},
     {"grub", scenario_grub, true},
+    {"evil_blkback", scenario_evil_blkback, true},
     {"linux", scenario_linux, true},
     {"attack_vcpus", scenario_attack_vcpus, true},
     {"attack_events", scenario_attack_events, true},

@@ -62,6 +62,9 @@ void begin_net(void);
 /* foreign.c */
 void scenario_grub(void);
 
+/* evil_blkback.c */
+void scenario_evil_blkback(void);
+
 /* linux.c */
 void scenario_linux(void);
 
