@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* blkfront against a backend that breaks the protocol: it gets errors, goes on, and is well with the next connection. */
+/* blkfront against a backend that breaks the protocol: errors, and a good connection after each. */
 #include "tests/system/control/scenarios.h"
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Uses xvda once for each line of its console, whatever the backend does: opens, reads, writes, closes; says how it went. */
+/* Uses xvda once for each line of its console, whatever the backend does, and says how it went. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
