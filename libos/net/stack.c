@@ -137,7 +137,10 @@ uint32_t net_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t 
     return (uint32_t)(cor_monotonic_ns() / 4000 + sip_hash(words, 5));
 }
 
-/* Of a listener whose backlog is full of connections that were begun and not finished, forgets the oldest. */
+/*
+ * Of a listener whose backlog is full of connections that were begun and not finished, forgets the oldest.
+ * Those that we have with ourselves always go on, and begin in numbers before the first has had its turn.
+ */
 static void make_room(const struct tcp_pcb_listen *listener)
 {
     struct tcp_pcb *oldest = NULL;
@@ -145,7 +148,8 @@ static void make_room(const struct tcp_pcb_listen *listener)
     if (listener->accepts_pending < listener->backlog)
         return;
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-        if (pcb->state == SYN_RCVD && pcb->listener == listener)
+        if (pcb->state == SYN_RCVD && pcb->listener == listener &&
+            !ip_addr_cmp(&pcb->local_ip, &pcb->remote_ip))
             oldest = pcb; /* new ones come first */
     }
     if (oldest)
