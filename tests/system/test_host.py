@@ -226,7 +226,7 @@ def addresses_and_tokens(context):
         wrong = host.file('wrong', 'f' * 64)
         host.fails('list', '--token-file', wrong, says=['token'])
         host.fails('list', '--token-file', '/nonexistent', says=['/nonexistent'])
-        host.fails('list', '--host', 'tcp:a:1', says=['not reached over networks yet'])
+        host.fails('list', '--host', 'tcp:a:x', '--token-file', wrong, says=["'tcp:a:x' is no address on a network"])
         host.fails('list', '--host', 'unix:/nonexistent', '--token-file', wrong, says=['/nonexistent'])
         host.fails('list', '--host', 'serial:/dev/null', says=['/dev/null', 'serial line'])
         host.fails('list', '--host', 'nobody', says=["'nobody' is not running"])
