@@ -22,6 +22,8 @@
 #define DATA(field) (__entry_start + PERCPU_DATA_PAGE * 0x1000 + field)(%rip)
 #define STACK_TO_PERCPU (PERCPU_SIZE - PERCPU_DATA_PAGE * 0x1000)
 
+#define RFLAGS_VM (1 << 17)
+
 #define VECTOR_SYSCALL  0x100 /* entry_vector of a system call, as in the ABI's dumps */
 #define VECTOR_SYSENTER 0x101
 
@@ -251,6 +253,8 @@ exit_event:
     jmp exit_slow
 
 trap_hypervisor:
+    testl $RFLAGS_VM, REGS_RFLAGS - REGS_VECTOR + 4(%rsp) /* see vm86_trap */
+    jnz trap_vm86
     pushq %rax
     leaq iret_to_guest(%rip), %rax
     cmpq %rax, REGS_RIP - REGS_VECTOR + 4 + 8(%rsp)
@@ -263,6 +267,16 @@ trap_hypervisor:
     pop_registers
     addq $8, %rsp
     iretq
+
+/* From a guest after all: its cs is a segment of real mode (see vm86_trap). */
+trap_vm86:
+    cld
+    push_registers
+    forget_registers
+    movq %rsp, %rdi
+    movq CONTEXT_STACK_TOP(%rsp), %rsp
+    call vm86_trap
+    jmp exit_to_guest
 
 /*
  * The iretq to a guest faulted. All registers but rsp (and rax, just pushed) are the guest's. The interrupted
@@ -289,9 +303,11 @@ trap_ist:
     movq %rsp, %rbx
     andq $-PERCPU_SIZE, %rbx
     addq $PERCPU_DATA_PAGE * 0x1000, %rbx
+    testl $RFLAGS_VM, REGS_RFLAGS(%rsp)
+    jnz 2f
     testb $3, REGS_CS(%rsp)
     jz 1f
-    movq PERCPU_REGS_TOP(%rbx), %rdi
+2:  movq PERCPU_REGS_TOP(%rbx), %rdi
     subq $REGS_END, %rdi
     movq %rdi, %rdx
     movq %rsp, %rsi
@@ -304,9 +320,13 @@ trap_ist:
     forget_registers
     movq %rdx, %rdi
     movq CONTEXT_STACK_TOP(%rdi), %rsp
+    testl $RFLAGS_VM, REGS_RFLAGS(%rdi)
+    jnz 3f
     movl REGS_VECTOR(%rdi), %eax
     leaq guest_trap_table(%rip), %rcx
     call *(%rcx, %rax, 8)
+    jmp exit_to_guest
+3:  call vm86_trap
     jmp exit_to_guest
 /* It may have struck when the guest's registers were not saved yet, or loaded already. */
 1:  forget_registers

@@ -136,6 +136,23 @@ void hypervisor_trap(struct cpu_user_regs *regs)
           (unsigned long)regs->rip - IMAGE_BASE);
 }
 
+void vm86_trap(struct cpu_user_regs *regs);
+
+/*
+ * From virtual-8086 mode, which long mode does not have; but QEMU's translator enters it when 32-bit user code
+ * returns by iret with that flag set. Its cs says nothing about the privilege: never to be returned to.
+ */
+void vm86_trap(struct cpu_user_regs *regs)
+{
+    if (regs->entry_vector >= 32) {
+        irq_dispatch(regs->entry_vector);
+    }
+    domain_crash(current_domain(), "virtual-8086 mode, cs %#x, rip %#lx", regs->cs, (unsigned long)regs->rip);
+    regs->cs = FLAT_USER_CS;
+    regs->ss = FLAT_USER_SS;
+    regs->rflags = FLAGS_IF | 2;
+}
+
 /* What other processors and timers asked of this vCPU. */
 static void vcpu_work(struct vcpu *v)
 {

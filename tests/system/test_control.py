@@ -14,7 +14,7 @@ from runner.tool import product
 
 IMAGE = 'tests/system/control_scenarios.elf'
 
-ATTACKS = ['attack_' + kind for kind in ('vcpus', 'events', 'ports', 'grants', 'maps', 'tables', 'store', 'console')]
+ATTACKS = ['attack_' + kind for kind in ('vcpus', 'events', 'ports', 'grants', 'maps', 'vm86', 'tables', 'store', 'console')]
 # With these the machine's clock counts instructions: every run is the same.
 COUNTED = ('-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm')
 

@@ -308,6 +308,33 @@ void scenario_attack_code(void)
     run(&(struct attack){"attacker", "code", BEGINS, 4, 4096});
 }
 
+static bool is_over_or_says(void *argument)
+{
+    return !domain_find(argument) || has_output(argument, "there is no such mode");
+}
+
+/* It ends, or stays in the mode that it is in; nobody else minds. */
+void scenario_attack_vm86(void)
+{
+    struct domain_config victim = simple("victim", "victim", 4096, NULL);
+    struct domain_config config = simple("vm86", "attacker", 4096, "vm86");
+    const char *record;
+
+    if (!create(&victim) || !create(&config)) {
+        return;
+    }
+    CHECK(wait_for(is_over_or_says, (void *)(uintptr_t) "vm86", PATIENCE));
+    is_served(1);
+    record = domain_crash_record("vm86");
+    printf("# %s\n", record ? record : "no crash");
+    if (domain_find("vm86")) {
+        destroy("vm86");
+    } else {
+        CHECK(record && strstr(record, "virtual-8086 mode"));
+    }
+    destroy("victim");
+}
+
 void scenario_attack_tables(void)
 {
     run(&(struct attack){"attacker", "tables", BEGINS, 4, 8192});

@@ -53,6 +53,7 @@ static const struct {
     {"attack_grants", scenario_attack_grants, true},
     {"attack_maps", scenario_attack_maps, true},
     {"attack_code", scenario_attack_code, true},
+    {"attack_vm86", scenario_attack_vm86, true},
     {"attack_tables", scenario_attack_tables, true},
     {"attack_store", scenario_attack_store, true},
     {"attack_console", scenario_attack_console, true},

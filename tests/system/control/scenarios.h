@@ -36,6 +36,7 @@ void scenario_attack_ports(void);
 void scenario_attack_grants(void);
 void scenario_attack_maps(void);
 void scenario_attack_code(void);
+void scenario_attack_vm86(void);
 void scenario_attack_tables(void);
 void scenario_attack_store(void);
 void scenario_attack_console(void);

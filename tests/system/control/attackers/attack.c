@@ -67,7 +67,7 @@ void on_all_vcpus(void (*body)(struct attacker *a))
     __builtin_unreachable();
 }
 
-const struct test_case test_cases[] = {{"vcpus", attack_vcpus, true},   {"events", attack_events, true},
-                                       {"ports", attack_ports, true},   {"grants", attack_grants, true},
-                                       {"maps", attack_maps, true},     {"code", attack_code, true},
-                                       {"tables", attack_tables, true}, {0}};
+const struct test_case test_cases[] = {
+    {"vcpus", attack_vcpus, true},   {"events", attack_events, true}, {"ports", attack_ports, true},
+    {"grants", attack_grants, true}, {"maps", attack_maps, true},     {"code", attack_code, true},
+    {"vm86", attack_vm86, true},     {"tables", attack_tables, true}, {0}};

@@ -46,6 +46,7 @@ void attack_ports(void);  /* events.c: all ports */
 void attack_grants(void); /* grants.c: all entries, all mappings, copies */
 void attack_maps(void);   /* maps.c: all handles for mappings, with another that does the same */
 void attack_code(void);   /* code.c: code that overwrites itself */
+void attack_vm86(void);   /* vm86.c: a mode that does not exist, but where it is emulated */
 void attack_tables(void); /* tables.c: types of frames, pins, flushes, memory given back and forth */
 
 #endif
