@@ -50,7 +50,9 @@ $(LIBCORACLE): $(LIBOS_OBJ) $(LWIP_OBJ) libos/build.mk
 
 ALL += $(LIBCORACLE)
 
-UNIT_TESTS += cmdline libos_format
+UNIT_TESTS += cmdline libos_format copy
+UNIT_SRC_copy := libos/core/copy.S
+UNIT_FLAGS_copy := -Dmemcpy=tested_memcpy -Dmemmove=tested_memmove
 UNIT_SRC_cmdline := libos/init/cmdline.c
 UNIT_SRC_libos_format := libos/core/format.c
 UNIT_FLAGS_libos_format := -idirafter libos/include -Wno-format

@@ -24,7 +24,7 @@ $(LWIP_STAMP): $(LWIP_SRC)
 	@touch $@
 
 # What lwIP is configured by: headers of a system folder, which the compiler's lists of dependencies leave out.
-LWIP_CONFIG := $(wildcard libos/net/lwip/*.h libos/net/lwip/arch/*.h) libos/net/hooks.h
+LWIP_CONFIG := $(wildcard libos/net/lwip/*.h libos/net/lwip/arch/*.h) libos/net/hooks.h libos/net/connections.h
 $(LWIP_OBJ): $(LWIP_CONFIG)
 
 # Warnings are lwIP's own affair; its debugging information would be in every image.
@@ -37,8 +37,10 @@ $(LWIP_OBJ): $(BUILD)/lwip/object/%.o: $(LWIP_STAMP) | $(SYSROOT_HEADERS) $(BUIL
 
 # Interfaces on the host, with lwIP itself behind them.
 $(LWIP_FILES:%=$(LWIP_TREE)/src/%.c): $(LWIP_STAMP) ;
-UNIT_TESTS += net_device net_timers
-UNIT_SRC_net_device := libos/net/device.c libos/net/timers.c $(patsubst %,$(LWIP_TREE)/src/%.c,$(filter-out api/tcpip core/sys,$(LWIP_FILES)))
+UNIT_TESTS += net_device net_timers net_connections
+UNIT_SRC_net_device := libos/net/device.c libos/net/timers.c libos/net/connections.c $(patsubst %,$(LWIP_TREE)/src/%.c,$(filter-out api/tcpip core/sys,$(LWIP_FILES)))
 UNIT_SRC_net_timers := $(UNIT_SRC_net_device)
 UNIT_FLAGS_net_device = -idirafter libos/include $(LWIP_CFLAGS) -w -fno-sanitize=alignment,shift
 UNIT_FLAGS_net_timers = $(UNIT_FLAGS_net_device)
+UNIT_SRC_net_connections := $(UNIT_SRC_net_device)
+UNIT_FLAGS_net_connections = $(UNIT_FLAGS_net_device)

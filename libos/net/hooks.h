@@ -3,6 +3,7 @@
 #ifndef LIBOS_NET_HOOKS_H
 #define LIBOS_NET_HOOKS_H
 
+#include "libos/net/connections.h"
 #include "lwip/err.h"
 #include "lwip/ip_addr.h"
 #include "lwip/prot/tcp.h"

@@ -4,6 +4,7 @@
  */
 #include "libos/net/timers.h"
 
+#include "libos/net/connections.h"
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
 #include "lwip/etharp.h"
@@ -196,6 +197,7 @@ static void resume_tcp(u32_t now)
  */
 void tcp_timer_needed(void)
 {
+    net_connections_notice();
     if (tcp.running)
         return;
     resume_tcp(sys_now());

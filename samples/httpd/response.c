@@ -39,7 +39,10 @@ static void begin(struct response *response, int status, bool keep_alive)
 {
     char date[HTTP_DATE_SIZE];
 
-    *response = (struct response){.status = status, .file = -1};
+    response->head_length = 0; /* of the head, that is all: it is large */
+    response->status = status;
+    response->file = -1;
+    response->at = response->end = 0;
     http_date(time(NULL), date);
     add(response, "HTTP/1.1 %d %s\r\nServer: coracle\r\nDate: %s\r\n", status, http_reason(status), date);
     add(response, "Connection: %s\r\n", keep_alive ? "keep-alive" : "close");

@@ -109,6 +109,7 @@
 #define LWIP_TCP_SACK_OUT          1
 #define LWIP_TCP_TIMESTAMPS        1
 #define LWIP_TCP_KEEPALIVE         1
+#define LWIP_TCP_PCB_NUM_EXT_ARGS  1 /* libos/net/connections.c */
 #define LWIP_TCP_RTO_TIME          1000 /* RFC 6298 */
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
@@ -121,6 +122,8 @@
 
 /* Hooks: libos/net/hooks.h declares the functions. */
 #define LWIP_HOOK_FILENAME                                             "libos/net/hooks.h"
+#define LWIP_HOOK_IP4_INPUT(p, netif)                                  net_hook_ip4(p)
+#define LWIP_HOOK_IP6_INPUT(p, netif)                                  net_hook_ip6(p)
 #define LWIP_HOOK_TCP_ISN                                              net_hook_isn
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) net_hook_tcp_packet(pcb, hdr)
 
