@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memcpy and memmove of the libOS: every length up to some hundred bytes at every alignment, and every overlap. */
+/* memcpy and memmove of the libOS: all lengths up to some hundred bytes, alignments, and overlaps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
