@@ -109,7 +109,7 @@
 #define LWIP_TCP_SACK_OUT          1
 #define LWIP_TCP_TIMESTAMPS        1
 #define LWIP_TCP_KEEPALIVE         1
-#define LWIP_TCP_PCB_NUM_EXT_ARGS  1 /* libos/net/connections.c */
+#define LWIP_TCP_PCB_NUM_EXT_ARGS  1    /* libos/net/connections.c */
 #define LWIP_TCP_RTO_TIME          1000 /* RFC 6298 */
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
