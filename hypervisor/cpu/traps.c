@@ -139,8 +139,8 @@ void hypervisor_trap(struct cpu_user_regs *regs)
 void vm86_trap(struct cpu_user_regs *regs);
 
 /*
- * From virtual-8086 mode, which long mode does not have; but QEMU's translator enters it when 32-bit user code
- * returns by iret with that flag set. Its cs says nothing about the privilege: never to be returned to.
+ * From virtual-8086 mode, which long mode does not have; but QEMU's translator enters it when 32-bit user
+ * code returns by iret with that flag set. Its cs says nothing about the privilege: never to be returned to.
  */
 void vm86_trap(struct cpu_user_regs *regs)
 {
