@@ -133,7 +133,7 @@ def bad_machines(context):
         fails(2, '--memory much', 'host', 'start', '--memory', 'much')
         fails(2, '--cpus 0', 'host', 'start', '--cpus', '0')
         fails(2, 'expected the name of a host', 'host', 'start', '--name', '../x')
-        fails(2, 'expected start, stop, status or list', 'host', 'fly')
+        fails(2, 'expected start, stop, reboot, status or list', 'host', 'fly')
         fails(1, 'did not start', 'host', 'start', '--cpu', 'nonsense')
         fails(1, 'unable to find CPU model', 'host', 'start', '--cpu', 'nonsense')
         fails(1, 'No such file', 'host', 'start', '/nonexistent.elf')
