@@ -9,17 +9,25 @@
 #include "hypervisor/mm/paging.h"
 #include "pvboot/coracle_abi.h"
 
+/* Reads an operation's n bytes, and takes a reference to the domain that *domid in it names. */
+static long domain_of(unsigned long arg, void *op, size_t n, const uint32_t *domid, struct domain **d)
+{
+    if (copy_from_guest(op, gva(arg), n) != 0) {
+        return -EFAULT;
+    }
+    *d = domain_get_any(*domid);
+    return *d ? 0 : -ESRCH;
+}
+
 static long domain_ask(unsigned long arg)
 {
     struct coracle_domain c;
     struct domain *d;
+    long rc;
 
-    if (copy_from_guest(&c, gva(arg), sizeof(c)) != 0) {
-        return -EFAULT;
-    }
-    d = domain_get_any(c.domid);
-    if (!d) {
-        return -ESRCH;
+    rc = domain_of(arg, &c, sizeof(c), &c.domid, &d);
+    if (rc != 0) {
+        return rc;
     }
     c.exit_status = (int32_t)d->exit_status;
     for (unsigned i = 0; i < CORACLE_MARKS; i++) {
@@ -34,13 +42,11 @@ static long text_set(unsigned long arg)
 {
     struct coracle_text t;
     struct domain *d;
+    long rc;
 
-    if (copy_from_guest(&t, gva(arg), sizeof(t)) != 0) {
-        return -EFAULT;
-    }
-    d = domain_get_any(t.domid);
-    if (!d) {
-        return -ESRCH;
+    rc = domain_of(arg, &t, sizeof(t), &t.domid, &d);
+    if (rc != 0) {
+        return rc;
     }
     d->text_start = t.start;
     d->text_end = t.end;
@@ -52,13 +58,11 @@ static long crash_ask(unsigned long arg)
 {
     struct coracle_crash c;
     struct domain *d;
+    long rc;
 
-    if (copy_from_guest(&c, gva(arg), sizeof(c)) != 0) {
-        return -EFAULT;
-    }
-    d = domain_get_any(c.domid);
-    if (!d) {
-        return -ESRCH;
+    rc = domain_of(arg, &c, sizeof(c), &c.domid, &d);
+    if (rc != 0) {
+        return rc;
     }
     spin_lock(&d->lock);
     memcpy(c.reason, d->crash, sizeof(c.reason));

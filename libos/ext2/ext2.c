@@ -305,13 +305,20 @@ static int make(struct fs_volume *fs_volume, uint32_t dir, const char *name, mod
     return err;
 }
 
+/* Begins a change of what an inode describes, which is read. */
+static int begin_with(struct fs_volume *volume, uint32_t number, struct fs_node *node)
+{
+    int err = ext2_begin(volume_of(volume));
+
+    return err ? err : get(volume, number, node);
+}
+
 static int link_name(struct fs_volume *fs_volume, uint32_t dir, const char *name, uint32_t number)
 {
     struct ext2_volume *volume = volume_of(fs_volume);
     struct fs_node node = {0};
-    int err = ext2_begin(volume);
+    int err = begin_with(fs_volume, number, &node);
 
-    err = err ? err : get(fs_volume, number, &node);
     if (err)
         return err;
     err = ext2_error_of(enter(volume, dir, name, number, node.mode));
@@ -332,9 +339,8 @@ static int unlink_name(struct fs_volume *fs_volume, uint32_t dir, const char *na
 {
     struct ext2_volume *volume = volume_of(fs_volume);
     struct fs_node node = {0};
-    int err = ext2_begin(volume);
+    int err = begin_with(fs_volume, number, &node);
 
-    err = err ? err : get(fs_volume, number, &node);
     if (err)
         return err;
     err = ext2_error_of(ext2fs_unlink(volume->fs, dir, name, number, 0));

@@ -3,50 +3,11 @@
 serial line, as a real machine would be."""
 import os
 import re
-import subprocess
 
 from runner.core import Failure, Test
 from runner.host import Place, free_port, program
 from runner.machine import HYPERVISOR_FAULT
-
-FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
-
-
-class Machine:
-    """QEMU with a medium; `line` is the device of its second serial line."""
-
-    def __init__(self, medium, firmware, log, port):
-        self.log_path = log
-        with open(log, 'wb') as file:
-            self.process = subprocess.Popen(
-                ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '512', '-display', 'none', '-monitor',
-                 'none', '-nic', 'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:%d-:7420' % port, '-no-reboot', '-serial', 'file:' + log + '.com1', '-chardev', 'pty,id=line',
-                 '-serial', 'chardev:line', '-drive', 'format=raw,file=' + medium] + FIRMWARE[firmware],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file)
-        first = self.process.stdout.readline().decode()
-        found = re.search(r'redirected to (\S+)', first)
-        if not found:
-            self.process.kill()
-            raise Failure('QEMU names no terminal', first)
-        self.line = found.group(1)
-
-    def console(self):
-        text = ''
-        for path in (self.log_path, self.log_path + '.com1'):
-            if os.path.exists(path):
-                with open(path, encoding='utf-8', errors='replace') as file:
-                    text += file.read()
-        return text
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        if isinstance(error, Failure):
-            error.output += '\n--- first serial line ---\n' + self.console()
+from runner.packed import FIRMWARE, PackedMachine
 
 
 def packed(firmware):
@@ -66,9 +27,10 @@ def packed(firmware):
                 if told.status != 0 or part not in told.err:
                     raise Failure('pack does not say "%s"' % part, told.text())
             port = free_port()
+            card = ['-monitor', 'none', '-nic', 'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:%d-:7420' % port]
             if os.stat(token).st_mode & 0o077:
                 raise Failure('others may read the token')
-            with Machine(medium, firmware, os.path.join(place.path, 'log'), port) as machine:
+            with PackedMachine(medium, firmware, os.path.join(place.path, 'log'), card) as machine:
                 there = ['--host', 'serial:' + machine.line, '--token-file', token]
                 listed = ok('list', *there)
                 for name in ('first', 'host-program'):

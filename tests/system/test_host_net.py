@@ -5,17 +5,14 @@ import json
 import os
 import re
 import socket
-import subprocess
 import tarfile
 import time
 import urllib.request
 
 from runner.core import PATIENCE, Failure, Test
 from runner.host import Place, free_port
-from runner.machine import HYPERVISOR_FAULT
+from runner.packed import PackedMachine
 from runner.tool import product
-
-FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
 
 # Asks its neighbour, by UDP, and counts the answers.
 TALKER = r'''
@@ -43,26 +40,16 @@ int main(void)
 '''
 
 
-class Machine:
-    """QEMU with a medium and a card whose network leads ports of this machine to addresses of guests. `line` is the device of
-    its second serial line. It stands still until begin()."""
+class Machine(PackedMachine):
+    """A packed machine with a card whose network leads ports of this machine to addresses of guests. It stands still until
+    begin()."""
 
     def __init__(self, place, medium, firmware, card, ports):
-        self.log = os.path.join(place.path, 'com1')
         forwards = ''.join(',hostfwd=tcp:127.0.0.1:%d-%s:80' % (port, guest) for guest, port in ports.items())
         control = os.path.join(place.path, 'qmp')
-        with open(self.log + '.qemu', 'wb') as file:
-            self.process = subprocess.Popen(
-                ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '512', '-display', 'none', '-no-reboot', '-S',
-                 '-qmp', 'unix:%s,server=on,wait=off' % control, '-serial', 'file:' + self.log, '-chardev', 'pty,id=line',
-                 '-serial', 'chardev:line', '-drive', 'format=raw,file=' + medium,
-                 '-netdev', 'user,id=net' + forwards, '-device', card + ',netdev=net,id=card'] + FIRMWARE[firmware],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file)
-        found = re.search(r'redirected to (\S+)', self.process.stdout.readline().decode())
-        if not found:
-            self.process.kill()
-            raise Failure('QEMU names no terminal', self.console())
-        self.line = found.group(1)
+        super().__init__(medium, firmware, os.path.join(place.path, 'com1'),
+                         ['-S', '-qmp', 'unix:%s,server=on,wait=off' % control, '-netdev', 'user,id=net' + forwards,
+                          '-device', card + ',netdev=net,id=card'])
         self.control = socket.socket(socket.AF_UNIX)
         self.control.settimeout(PATIENCE)
         self.control.connect(control)
@@ -85,26 +72,9 @@ class Machine:
     def link(self, up):
         self.qmp('set_link', name='card', up=up)
 
-    def console(self):
-        text = ''
-        for path in (self.log + '.qemu', self.log):
-            if os.path.exists(path):
-                with open(path, encoding='utf-8', errors='replace') as file:
-                    text += file.read()
-        return text
-
-    def __enter__(self):
-        return self
-
     def __exit__(self, kind, error, trace):
         self.control.close()
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        if isinstance(error, Failure):
-            error.output += '\n--- first serial line ---\n' + self.console()
-        elif kind is None and HYPERVISOR_FAULT.search(self.console()):
-            raise Failure('the hypervisor itself is at fault', self.console())
+        super().__exit__(kind, error, trace)
 
 
 def page(port, timeout=PATIENCE):

@@ -5,13 +5,13 @@ import re
 
 from runner.core import Failure, Test
 from runner.machine import HYPERVISOR_FAULT, run_process
+from runner.packed import FIRMWARE
 from runner.tool import coracle, judge, product, run_image
 
 MODELS = ('Opteron_G1', 'Conroe,-vmx', 'qemu64,-svm', 'Nehalem,-vmx', 'max')
 IMAGE = 'tests/system/machine.elf'
 # Threads, signals and timers, interrupted at any moment.
 PREEMPTED = ('posix_threads', 'posix_signals', 'core_timers')
-FIRMWARE = {'bios': [], 'uefi': ['-bios', '/usr/share/ovmf/OVMF.fd']}
 
 
 def way(hypervisor):

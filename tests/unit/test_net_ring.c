@@ -12,9 +12,8 @@
 
 #include <cmocka.h>
 
-#include "coracle/dma.h"
 #include "coracle/grant.h"
-#include "coracle/mem.h"
+#include "tests/unit/include/ring_pages.h"
 #include "toolstack/backend/net_ring.h"
 
 #define PAGE   4096u
@@ -29,27 +28,6 @@ static netif_tx_sring_t *const tx = (netif_tx_sring_t *)tx_page;
 static netif_rx_sring_t *const rx = (netif_rx_sring_t *)rx_page;
 static struct net_ring ring;
 static struct net_ring_batch batch;
-static long mapped;
-
-void *cor_map(size_t length, unsigned prot)
-{
-    (void)prot;
-    mapped++;
-    return aligned_alloc(PAGE, length);
-}
-
-int cor_unmap(void *address, size_t length)
-{
-    (void)length;
-    mapped--;
-    free(address);
-    return 0;
-}
-
-uint64_t cor_machine_address(const void *p)
-{
-    return (uint64_t)p;
-}
 
 void cor_grant_copy(struct gnttab_copy *ops, unsigned count)
 {

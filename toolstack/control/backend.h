@@ -7,6 +7,7 @@
 #define TOOLSTACK_CONTROL_BACKEND_H
 
 #include "toolstack/control/domain.h"
+#include "toolstack/lib/list.h"
 
 struct domain_backend {
     /*
@@ -29,7 +30,7 @@ enum domain_device_kind { DEVICE_VIF, DEVICE_DISK };
 struct device_observer {
     void (*gone)(struct device_observer *observer, uint16_t domid, enum domain_device_kind kind,
                  unsigned number);
-    struct device_observer *next, *prev;
+    struct link link;
 };
 void domain_device_observe(struct device_observer *observer);
 void domain_device_unobserve(struct device_observer *observer);

@@ -16,36 +16,26 @@
 #include "toolstack/control/domain_internal.h"
 #include "toolstack/control/error.h"
 
-static struct device_observer *observers;
+static struct link observers = LIST_EMPTY(observers);
 
 void domain_device_observe(struct device_observer *observer)
 {
-    observer->prev = NULL;
-    observer->next = observers;
-    if (observers) {
-        observers->prev = observer;
-    }
-    observers = observer;
+    list_append(&observers, &observer->link);
 }
 
 void domain_device_unobserve(struct device_observer *observer)
 {
-    if (observer->prev) {
-        observer->prev->next = observer->next;
-    } else {
-        observers = observer->next;
-    }
-    if (observer->next) {
-        observer->next->prev = observer->prev;
-    }
+    list_remove(&observer->link);
 }
 
 void domain_device_gone(uint16_t domid, enum domain_device_kind kind, unsigned number)
 {
-    struct device_observer *next;
+    struct link *next;
 
-    for (struct device_observer *observer = observers; observer; observer = next) {
-        next = observer->next; /* it may go */
+    for (struct link *link = observers.next; link != &observers; link = next) {
+        struct device_observer *observer = container_of(link, struct device_observer, link);
+
+        next = link->next; /* it may go */
         observer->gone(observer, domid, kind, number);
     }
 }

@@ -210,33 +210,23 @@ void blkdev_fail(struct blkdev *dev, int error)
     }
 }
 
-static struct blkdev_observer *observers;
+static struct link observers = LIST_EMPTY(observers);
 
 void blkdev_observe(struct blkdev_observer *observer)
 {
-    observer->prev = NULL;
-    observer->next = observers;
-    if (observers) {
-        observers->prev = observer;
-    }
-    observers = observer;
+    list_append(&observers, &observer->link);
 }
 
 void blkdev_unobserve(struct blkdev_observer *observer)
 {
-    if (observer->prev) {
-        observer->prev->next = observer->next;
-    } else {
-        observers = observer->next;
-    }
-    if (observer->next) {
-        observer->next->prev = observer->prev;
-    }
+    list_remove(&observer->link);
 }
 
 static void tell_observers(void)
 {
-    for (struct blkdev_observer *observer = observers; observer; observer = observer->next) {
+    for (struct link *link = observers.next; link != &observers; link = link->next) {
+        struct blkdev_observer *observer = container_of(link, struct blkdev_observer, link);
+
         observer->changed(observer);
     }
 }

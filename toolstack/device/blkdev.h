@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "toolstack/control/loop.h"
 #include "toolstack/device/dma.h"
+#include "toolstack/lib/list.h"
 
 #define BLKDEV_NAME    16
 #define BLKDEV_SECTOR  512u           /* the unit of all positions and counts, whatever the device's own is */
@@ -100,7 +101,7 @@ void blkdev_release(struct blkdev *dev);
 /* Who wants to know when a disk has come or is gone. */
 struct blkdev_observer {
     void (*changed)(struct blkdev_observer *observer); /* does not end observing at once */
-    struct blkdev_observer *next, *prev;
+    struct link link;
 };
 void blkdev_observe(struct blkdev_observer *observer);
 void blkdev_unobserve(struct blkdev_observer *observer);

@@ -107,7 +107,6 @@ _Static_assert(sizeof(struct descriptor) == 16, "8254x manual, 3.2.3");
 
 struct e1000 {
     struct netdev dev;
-    struct device device;
     struct pirq pirq;
     struct loop_task again;
     volatile uint8_t *registers;
@@ -144,11 +143,11 @@ static int reset(const struct e1000 *e)
     put(e, CTRL, get(e, CTRL) | CTRL_RST);
     do {
         ctrl = get(e, CTRL);
-    } while (((ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV)) && pci_present(&e->device.pci) &&
+    } while (((ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV)) && pci_present(&e->dev.device.pci) &&
              cor_monotonic_ns() < end);
     put(e, IMC, ~0u);
     (void)get(e, ICR);
-    if (!pci_present(&e->device.pci)) {
+    if (!pci_present(&e->dev.device.pci)) {
         return -ENODEV;
     }
     return (ctrl & CTRL_RST) || !(get(e, RAH) & RAH_AV) ? -EIO : 0;
@@ -383,7 +382,7 @@ static void close(struct netdev *dev)
     if (e->registers) {
         (void)reset(e);
     }
-    pci_quiesce(&e->device.pci);
+    pci_quiesce(&e->dev.device.pci);
     pirq_close(&e->pirq);
     loop_cancel(&e->again);
     pci_unmap(e->registers, REGISTERS);
@@ -449,13 +448,13 @@ static int open(struct netdev *dev)
     struct e1000 *e = (struct e1000 *)dev;
     int error;
 
-    pci_enable(&e->device.pci, true);
-    e->registers = pci_map(&e->device.pci, 0, 0, REGISTERS);
+    pci_enable(&e->dev.device.pci, true);
+    e->registers = pci_map(&e->dev.device.pci, 0, 0, REGISTERS);
     error = e->registers ? reset(e) : -ENODEV;
     error = error ? error : make_rings(e);
     if (!error) {
         e->pirq.handle = interrupted;
-        error = pirq_open_any(&e->pirq, &e->device.pci);
+        error = pirq_open_any(&e->pirq, &e->dev.device.pci);
     }
     if (error) {
         close(dev);
@@ -475,22 +474,11 @@ static void update_counters(struct netdev *dev)
     dev->counters.rx_dropped += get(e, MPC);
 }
 
-static void remove_card(struct netdev *dev)
-{
-    free(dev);
-}
-
-static void gone(struct device *device)
-{
-    netdev_gone(&((struct e1000 *)((char *)device - offsetof(struct e1000, device)))->dev);
-}
-
 static const struct netdev_ops ops = {.open = open,
                                       .close = close,
                                       .send = send,
                                       .set_promiscuous = set_filter,
-                                      .update_counters = update_counters,
-                                      .remove = remove_card};
+                                      .update_counters = update_counters};
 
 static bool is_ours(const struct pci_device *pci)
 {
@@ -515,7 +503,7 @@ int e1000_start(const struct pci_device *pci)
     if (!e) {
         return -ENOMEM;
     }
-    e->device.pci = *pci;
+    e->dev.device.pci = *pci;
     e->again.run = work_again;
     pci_enable(pci, false);
     e->registers = pci_map(pci, 0, 0, REGISTERS);
@@ -538,6 +526,6 @@ int e1000_start(const struct pci_device *pci)
     e->dev.offloads = NETDEV_TX_CHECKSUM | NETDEV_RX_CHECKSUM | NETDEV_TX_TSO4;
     e->dev.ops = &ops;
     netdev_add(&e->dev);
-    device_enter(&e->device, pci, gone);
+    device_enter(&e->dev.device, pci, netdev_device_gone);
     return 0;
 }

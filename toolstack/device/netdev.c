@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct netdev *first;
@@ -61,6 +62,15 @@ static void stop(struct netdev *dev)
     dev->ops->close(dev);
 }
 
+static void remove_card(struct netdev *dev)
+{
+    if (dev->ops->remove) {
+        dev->ops->remove(dev);
+    } else {
+        free(dev);
+    }
+}
+
 void netdev_close(struct netdev *dev)
 {
     if (dev->is_open) {
@@ -71,7 +81,7 @@ void netdev_close(struct netdev *dev)
         dev->client = NULL;
         dev->link_up = false;
         if (dev->is_gone) {
-            dev->ops->remove(dev);
+            remove_card(dev);
         }
     }
 }
@@ -85,7 +95,7 @@ void netdev_gone(struct netdev *dev)
     }
     *link = dev->next;
     if (!dev->is_open) {
-        dev->ops->remove(dev);
+        remove_card(dev);
         return;
     }
     dev->is_gone = true;
@@ -94,6 +104,11 @@ void netdev_gone(struct netdev *dev)
     } else if (dev->error != -ENODEV && dev->client->failed) {
         dev->client->failed(dev->argument, -ENODEV);
     }
+}
+
+void netdev_device_gone(struct device *device)
+{
+    netdev_gone((struct netdev *)((char *)device - offsetof(struct netdev, device)));
 }
 
 int netdev_reopen(struct netdev *dev)

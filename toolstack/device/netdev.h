@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include "toolstack/control/loop.h"
 #include "toolstack/device/dma.h"
+#include "toolstack/device/drivers.h"
 
 #define NETDEV_NAME         16
 #define NETDEV_TIMEOUT      10000000000ull /* ns that a card may have no room before it has failed */
@@ -104,7 +105,10 @@ struct netdev_ops {
     /* NULL: the card always is; netdev_receive() drops what is not wanted. */
     void (*set_promiscuous)(struct netdev *dev, bool on);
     void (*update_counters)(struct netdev *dev); /* NULL: they are always current */
-    void (*remove)(struct netdev *dev);          /* closed, and in no list: frees the structure */
+    /*
+     * Closed, and in no list: frees the structure. NULL: it begins with the netdev, and came from malloc().
+     */
+    void (*remove)(struct netdev *dev);
 };
 
 struct netdev {
@@ -123,6 +127,7 @@ struct netdev {
     const struct netdev_client *client;
     void *argument;
     const struct netdev_ops *ops; /* the driver's */
+    struct device device;         /* the driver enters it with netdev_device_gone() */
     struct netdev *next;          /* in the list of netdev_first() */
     bool stalled;                 /* private to netdev.c: no room for the client's last packet */
     struct loop_timer watchdog;   /* private to netdev.c */
@@ -166,5 +171,7 @@ void netdev_writable(struct netdev *dev);
  * closed.
  */
 void netdev_gone(struct netdev *dev);
+/* The same of the netdev that the device is a part of: for device_enter(). */
+void netdev_device_gone(struct device *device);
 
 #endif

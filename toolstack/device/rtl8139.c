@@ -74,7 +74,6 @@ enum {
 
 struct rtl8139 {
     struct netdev dev;
-    struct device device;
     struct pirq pirq;
     struct loop_task again;
     volatile uint8_t *registers;
@@ -96,7 +95,7 @@ static int reset(const struct rtl8139 *r)
     mmio_write16(r->registers, IMR, 0);
     mmio_write8(r->registers, CR, CR_RST);
     while (mmio_read8(r->registers, CR) & CR_RST) {
-        if (!pci_present(&r->device.pci)) {
+        if (!pci_present(&r->dev.device.pci)) {
             return -ENODEV;
         }
         if (cor_monotonic_ns() > end) {
@@ -256,7 +255,7 @@ static void interrupted(struct pirq *pirq)
     struct rtl8139 *r = (struct rtl8139 *)((char *)pirq - offsetof(struct rtl8139, pirq));
     uint16_t cause = mmio_read16(r->registers, ISR);
 
-    if (cause == GONE && !pci_present(&r->device.pci)) {
+    if (cause == GONE && !pci_present(&r->dev.device.pci)) {
         netdev_fail(&r->dev, -ENODEV);
         return;
     }
@@ -295,7 +294,7 @@ static void close(struct netdev *dev)
     if (r->registers) {
         (void)reset(r);
     }
-    pci_quiesce(&r->device.pci);
+    pci_quiesce(&r->dev.device.pci);
     pirq_close(&r->pirq);
     loop_cancel(&r->again);
     pci_unmap(r->registers, REGISTERS);
@@ -321,8 +320,8 @@ static int open(struct netdev *dev)
 
     r->tx_next = r->tx_clean = 0;
     r->full = false;
-    pci_enable(&r->device.pci, true);
-    r->registers = pci_map(&r->device.pci, 1, 0, REGISTERS);
+    pci_enable(&r->dev.device.pci, true);
+    r->registers = pci_map(&r->dev.device.pci, 1, 0, REGISTERS);
     error = r->registers ? reset(r) : -ENODEV;
     if (!error) {
         r->rx = dma_alloc(RX_LENGTH, 32, &r->rx_address);
@@ -331,7 +330,7 @@ static int open(struct netdev *dev)
     }
     if (!error) {
         r->pirq.handle = interrupted;
-        error = pirq_open_any(&r->pirq, &r->device.pci);
+        error = pirq_open_any(&r->pirq, &r->dev.device.pci);
     }
     if (error) {
         close(dev);
@@ -345,22 +344,11 @@ static int open(struct netdev *dev)
     return 0;
 }
 
-static void remove_card(struct netdev *dev)
-{
-    free(dev);
-}
-
-static void gone(struct device *device)
-{
-    netdev_gone(&((struct rtl8139 *)((char *)device - offsetof(struct rtl8139, device)))->dev);
-}
-
 static const struct netdev_ops ops = {.open = open,
                                       .close = close,
                                       .send = send,
                                       .set_promiscuous = set_filter,
-                                      .update_counters = update_counters,
-                                      .remove = remove_card};
+                                      .update_counters = update_counters};
 
 static bool is_ours(const struct pci_device *pci)
 {
@@ -387,7 +375,7 @@ int rtl8139_start(const struct pci_device *pci)
     if (!r) {
         return -ENOMEM;
     }
-    r->device.pci = *pci;
+    r->dev.device.pci = *pci;
     r->again.run = work_again;
     pci_enable(pci, false);
     r->registers = pci_map(pci, 1, 0, REGISTERS);
@@ -405,6 +393,6 @@ int rtl8139_start(const struct pci_device *pci)
     r->dev.mtu = 1500;
     r->dev.ops = &ops;
     netdev_add(&r->dev);
-    device_enter(&r->device, pci, gone);
+    device_enter(&r->dev.device, pci, netdev_device_gone);
     return 0;
 }

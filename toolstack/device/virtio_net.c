@@ -58,7 +58,6 @@ struct slot {
 
 struct virtio_net {
     struct netdev dev;
-    struct device device;
     struct virtio virtio;
     struct virtqueue receive, send;
     unsigned header_length;
@@ -330,7 +329,7 @@ static int open(struct netdev *dev)
     v->changed = changed;
     n->full = false;
     n->nr_arrived = 0;
-    error = virtio_open(v, &n->device.pci, wanted);
+    error = virtio_open(v, &n->dev.device.pci, wanted);
     if (error) {
         return error;
     }
@@ -354,17 +353,7 @@ static int open(struct netdev *dev)
     return 0;
 }
 
-static void remove_card(struct netdev *dev)
-{
-    free(dev);
-}
-
-static void gone(struct device *device)
-{
-    netdev_gone(&((struct virtio_net *)((char *)device - offsetof(struct virtio_net, device)))->dev);
-}
-
-static const struct netdev_ops ops = {.open = open, .close = close, .send = send, .remove = remove_card};
+static const struct netdev_ops ops = {.open = open, .close = close, .send = send};
 
 /* What can be known of the card before it is used. */
 static void describe(struct virtio_net *n)
@@ -377,7 +366,7 @@ static void describe(struct virtio_net *n)
             dev->mac[i] = (uint8_t)virtio_config(v, CFG_MAC + i, 1);
         }
     } else { /* locally administered, and different for each card of the machine */
-        memcpy(dev->mac, (const uint8_t[]){2, 0, 0, 0, n->device.pci.bus, n->device.pci.devfn},
+        memcpy(dev->mac, (const uint8_t[]){2, 0, 0, 0, n->dev.device.pci.bus, n->dev.device.pci.devfn},
                sizeof(dev->mac));
     }
     dev->mtu = v->features & F_MTU ? (uint16_t)virtio_config(v, CFG_MTU, 2) : MTU_DEFAULT;
@@ -404,7 +393,7 @@ int virtio_net_start(const struct pci_device *pci)
     if (!n) {
         return -ENOMEM;
     }
-    n->device.pci = *pci;
+    n->dev.device.pci = *pci;
     error = virtio_open(&n->virtio, pci, WANTED);
     if (error) {
         free(n);
@@ -415,6 +404,6 @@ int virtio_net_start(const struct pci_device *pci)
     n->dev.driver = "virtio-net";
     n->dev.ops = &ops;
     netdev_add(&n->dev);
-    device_enter(&n->device, pci, gone);
+    device_enter(&n->dev.device, pci, netdev_device_gone);
     return 0;
 }

@@ -22,6 +22,7 @@
 #include "pvboot/abi.h"
 #include <xen/io/xs_wire.h>
 #include "toolstack/store/store.h"
+#include "toolstack/lib/list.h"
 
 /* ------------------------------------------------------------------ table.c */
 
@@ -53,40 +54,6 @@ void table_insert(struct table *table, struct entry *entry);
 void table_remove(struct table *table, struct entry *entry);
 /* Calls function for each entry, which it may free. */
 void table_each(struct table *table, void (*function)(void *context, struct entry *entry), void *context);
-
-/* ------------------------------------------------------------------ lists */
-
-struct link {
-    struct link *next, *prev;
-};
-
-static inline void list_init(struct link *list)
-{
-    list->next = list->prev = list;
-}
-
-static inline bool list_empty(const struct link *list)
-{
-    return list->next == list;
-}
-
-static inline void list_append(struct link *list, struct link *link)
-{
-    link->next = list;
-    link->prev = list->prev;
-    list->prev->next = link;
-    list->prev = link;
-}
-
-/* Taking out a link that is in no list (initialized) does nothing. */
-static inline void list_remove(struct link *link)
-{
-    link->next->prev = link->prev;
-    link->prev->next = link->next;
-    list_init(link);
-}
-
-#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* ------------------------------------------------------------------ path.c */
 

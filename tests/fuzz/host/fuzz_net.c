@@ -5,9 +5,8 @@
  * Grants are pages of the frontend's; copies are carried out as the hypervisor would.
  */
 #include <string.h>
-#include "coracle/dma.h"
 #include "coracle/grant.h"
-#include "coracle/mem.h"
+#include "tests/unit/include/ring_pages.h"
 #include "toolstack/backend/net_ring.h"
 #include "tests/fuzz/host/fuzz_host.h"
 
@@ -23,27 +22,6 @@ static netif_rx_sring_t *const rx = (netif_rx_sring_t *)rx_page;
 static struct net_ring ring;
 static struct net_ring_batch batch;
 static unsigned refused; /* bits: grants that have vanished */
-static long mapped;
-
-void *cor_map(size_t length, unsigned prot)
-{
-    (void)prot;
-    mapped++;
-    return aligned_alloc(PAGE, length);
-}
-
-int cor_unmap(void *address, size_t length)
-{
-    (void)length;
-    mapped--;
-    free(address);
-    return 0;
-}
-
-uint64_t cor_machine_address(const void *p)
-{
-    return (uint64_t)p;
-}
 
 void cor_grant_copy(struct gnttab_copy *ops, unsigned count)
 {
