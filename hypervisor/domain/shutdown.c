@@ -107,7 +107,7 @@ static void stack_dump(const struct domain *d, const struct cpu_user_regs *r)
 void domain_crash(struct domain *d, const char *fmt, ...)
 {
     struct vcpu *v = current_vcpu();
-    char why[CORACLE_CRASH_MAX];
+    char why[CORACLE_CRASH_MAX] = ""; /* all of it goes to whoever asks */
     va_list ap;
 
     va_start(ap, fmt);

@@ -66,7 +66,7 @@ long hidden_open(struct hidden_look *look)
         /* The one in use lies in the guest's area. */
         __asm__ volatile("sgdt %0" : "=m"(look->gdt));
         gdt_load_own();
-        __asm__ volatile("mov %0, %%cr3" ::"r"(mfn_to_paddr(idle_l4)) : "memory");
+        cr3_write(mfn_to_paddr(idle_l4));
     }
     return hidden_at;
 }
@@ -74,7 +74,7 @@ long hidden_open(struct hidden_look *look)
 void hidden_close(const struct hidden_look *look)
 {
     if (look->guest) {
-        __asm__ volatile("mov %0, %%cr3" ::"r"(mfn_to_paddr(this_cpu()->cr3)) : "memory");
+        cr3_write(mfn_to_paddr(this_cpu()->cr3));
         __asm__ volatile("lgdt %0" ::"m"(look->gdt));
     }
 }

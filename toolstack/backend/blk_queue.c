@@ -395,6 +395,8 @@ static void serve(struct loop_task *task)
 
 static int connect(struct blk_queue *queue)
 {
+    struct blkif_sring *shared;
+    RING_IDX at;
     int error;
 
     queue->free = new_slot(queue);
@@ -408,10 +410,9 @@ static int connect(struct blk_queue *queue)
     if (error) {
         return error;
     }
-    BACK_RING_ATTACH(
-        &queue->ring, (struct blkif_sring *)queue->pages.address,
-        __atomic_load_n(&((struct blkif_sring *)queue->pages.address)->rsp_prod, __ATOMIC_RELAXED),
-        queue->setup.nr_ring_pages * PAGE);
+    shared = (struct blkif_sring *)queue->pages.address;
+    at = __atomic_load_n(&shared->rsp_prod, __ATOMIC_RELAXED); /* once: the macro names it twice */
+    BACK_RING_ATTACH(&queue->ring, shared, at, queue->setup.nr_ring_pages * PAGE);
     queue->port.task.run = serve;
     error = loop_port_bind(&queue->port, queue->setup.domid, queue->setup.port);
     if (error) {

@@ -18,6 +18,7 @@ void net_ring_init(struct net_ring *ring, uint16_t domid, void *tx_page, void *r
 {
     netif_tx_sring_t *tx = tx_page;
     netif_rx_sring_t *rx = rx_page;
+    RING_IDX at;
 
     memset(ring, 0, sizeof(*ring));
     ring->domid = domid;
@@ -25,8 +26,10 @@ void net_ring_init(struct net_ring *ring, uint16_t domid, void *tx_page, void *r
      * It may have been in use by a backend before us: we go on where that one left off, and what it has not
      * answered is asked again by a frontend that connects anew.
      */
-    BACK_RING_ATTACH(&ring->tx, tx, __atomic_load_n(&tx->rsp_prod, __ATOMIC_RELAXED), COR_PAGE_SIZE);
-    BACK_RING_ATTACH(&ring->rx, rx, __atomic_load_n(&rx->rsp_prod, __ATOMIC_RELAXED), COR_PAGE_SIZE);
+    at = __atomic_load_n(&tx->rsp_prod, __ATOMIC_RELAXED); /* once: the macro names it twice */
+    BACK_RING_ATTACH(&ring->tx, tx, at, COR_PAGE_SIZE);
+    at = __atomic_load_n(&rx->rsp_prod, __ATOMIC_RELAXED);
+    BACK_RING_ATTACH(&ring->rx, rx, at, COR_PAGE_SIZE);
 }
 
 /* ------------------------------------------------------------------ requests */

@@ -313,13 +313,14 @@ int tcp_start(uint16_t port, bool (*accept)(struct stream *stream))
         return tcp.listener;
     }
     tcp.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (tcp.epoll < 0 || epoll_ctl(tcp.epoll, EPOLL_CTL_ADD, tcp.listener, &event) != 0) {
-        error = -errno;
+    error = tcp.epoll < 0 || epoll_ctl(tcp.epoll, EPOLL_CTL_ADD, tcp.listener, &event) != 0
+                ? -errno
+                : -pthread_create(&thread, NULL, watch, NULL); /* which never ends */
+    if (error) {
         if (tcp.epoll >= 0) {
             close(tcp.epoll);
         }
         close(tcp.listener);
-        return error;
     }
-    return -pthread_create(&thread, NULL, watch, NULL); /* which never ends */
+    return error;
 }
