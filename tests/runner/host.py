@@ -120,14 +120,6 @@ class Place:
             file.write(data if isinstance(data, bytes) else data.encode())
         return path
 
-    def wait_until(self, condition, what, seconds=60):
-        """Asks again and again, for what no verb waits for."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise Failure('never: ' + what)
-            time.sleep(0.05)
-
 
 class LocalHost(Place):
     """A running host, named `default` so that no verb has to name it."""

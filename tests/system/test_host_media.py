@@ -32,10 +32,10 @@ def packed(firmware):
                 raise Failure('others may read the token')
             with PackedMachine(medium, firmware, os.path.join(place.path, 'log'), card) as machine:
                 there = ['--host', 'serial:' + machine.line, '--token-file', token]
+                for name in ('first', 'host-program'):  # the API is there before they are
+                    place.wait_until(lambda name=name: re.search(r'^%s +\d+ ' % name, ok('list', *there), re.M),
+                                     'the domain %s is started' % name)
                 listed = ok('list', *there)
-                for name in ('first', 'host-program'):
-                    if not re.search(r'^%s +\d+ ' % name, listed, re.M):
-                        raise Failure('the domain %s was not started' % name, listed)
                 if '[x]\nready' not in ok('console', 'first', *there, stdin='exit 0\n').replace('\r', ''):
                     raise Failure('the console does not work over the line')
                 if '[x]\nready' not in ok('logs', 'first', *there).replace('\r', ''):
